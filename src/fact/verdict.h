@@ -1,0 +1,59 @@
+/*
+ * What the judge says of a candidate. A verdict is a value that is stored; it
+ * is never made from a struct gk_err: our own failures are errors, or a
+ * verdict with outcome INFRA when a job must end all the same.
+ */
+#ifndef GK_FACT_VERDICT_H
+#define GK_FACT_VERDICT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum gk_stage { GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_EXEC, GK_STAGE_PERF, GK_STAGE_COUNT };
+enum gk_outcome { GK_PASS, GK_FAIL, GK_UNDECIDED, GK_INFRA };
+enum gk_evidence { GK_EVIDENCE_NONE, GK_SIMULATED, GK_SEALED, GK_CONTAINED };
+
+extern const char *const gk_stage_names[];    /* "lint" "call" "exec" "perf" NULL */
+extern const char *const gk_outcome_names[];  /* "pass" "fail" "undecided" "infra" NULL */
+extern const char *const gk_evidence_names[]; /* "none" "simulated" "sealed" "contained" NULL */
+
+/* One case in one part of the cascade. Strings belong to the verdict's arena. */
+struct gk_case_result {
+	const char *case_id;   /* "M=1823,N=781,dtype=float32", held-out ones end in " (held out)" */
+	const char *part;      /* "call" or "exec" */
+	enum gk_outcome outcome;
+	const char *kind;      /* "" when passed, else as in struct gk_verdict */
+	const char *message;   /* words that a model can act on */
+	json_t *detail;        /* numbers behind the words (worst index, magnitudes, map of differences), or NULL */
+};
+
+struct gk_speedup { bool measured; double mean, geomean, low, high; };
+
+struct gk_verdict {
+	struct gk_arena arena; /* owns every string below */
+	enum gk_stage stage;   /* the furthest stage that was decided */
+	enum gk_outcome outcome;
+	const char *kind;      /* short snake_case: "pass", "wrong_values", "out_of_bounds", "not_capturable", ... */
+	const char *message;   /* a paragraph a model can act on; "" for a pass */
+	bool call, exec;       /* what the two accuracies count */
+	enum gk_evidence evidence;
+	bool compiled;         /* lowering for the target succeeded as well */
+	const char *plan_hash; /* of the plans of all cases, hex, "" when there is none */
+	struct gk_speedup speedup;
+	double stages_ms[GK_STAGE_COUNT];
+	struct gk_case_result *cases;
+	size_t case_count;
+	json_t *notes;         /* array of strings: device_print, atomics, ...; or NULL */
+	json_t *counts;        /* machine's traffic: {"bytes_read", "bytes_written", "operations", "launches"}, or NULL */
+};
+
+void gk_verdict_release(struct gk_verdict *verdict);
+/* The form of `geak eval --json` and of the journal (docs/verdict.md); new reference. */
+json_t *gk_verdict_to_json(const struct gk_verdict *verdict);
+int gk_verdict_from_json(const json_t *json, struct gk_verdict *verdict, struct gk_err *e);
+
+#endif
