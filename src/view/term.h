@@ -1,0 +1,24 @@
+/* A stream for people: colour only on a terminal that wants it (NO_COLOR, TERM=dumb), foreign text made harmless. */
+#ifndef GK_VIEW_TERM_H
+#define GK_VIEW_TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum gk_tone { GK_PLAIN, GK_BOLD, GK_DIM, GK_GOOD, GK_BAD, GK_WARN, GK_ACCENT };
+
+struct gk_term {
+	FILE *out;
+	bool is_tty, colour;
+	int width; /* columns; 100 when nobody knows */
+};
+
+void gk_term_init(struct gk_term *term, FILE *out);
+/* Control characters in the arguments come out as '?'; newlines of the result are kept. */
+void gk_term_print(const struct gk_term *term, enum gk_tone tone, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Columns that text takes: UTF-8 characters, wide ones not known. */
+size_t gk_term_columns(const char *text);
+
+#endif
