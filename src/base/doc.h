@@ -67,7 +67,7 @@ int gk_node_object(const struct gk_node *at, struct gk_err *e);
 int gk_node_known_keys(const struct gk_node *object, const char *const *names, struct gk_err *e);
 
 enum gk_field_kind {
-	GK_FIELD_INT,    /* int64_t, within min .. max */
+	GK_FIELD_INT,    /* int64_t, within min .. max (both 0: any) */
 	GK_FIELD_DOUBLE, /* double */
 	GK_FIELD_BOOL,   /* bool */
 	GK_FIELD_STRING, /* char *, copied into the arena */

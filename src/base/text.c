@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,7 +196,8 @@ void gk_text_number(double value, char text[32])
 		snprintf(text, 32, value < 0 ? "-inf" : "inf");
 		return;
 	}
-	for (int digits = 1; digits <= 17; digits++) {
+	/* %g drops zeros at the end, so that 15 digits are the shortest form of all that fits into them. */
+	for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
 		snprintf(text, 32, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
