@@ -1,0 +1,92 @@
+/*
+ * The one spawner. A child gets exactly the descriptors, the environment, the
+ * limits and the namespaces that are named here, and dies with its parent. What
+ * fails between fork and exec is reported by gk_spawn() with the step's name.
+ */
+#ifndef GK_BOX_SPAWN_H
+#define GK_BOX_SPAWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define GK_SPAWN_MAX_FDS 16
+
+/* 0 or less: that limit is left alone. */
+struct gk_limits {
+	int64_t cpu_s;          /* RLIMIT_CPU */
+	int64_t memory_bytes;   /* RLIMIT_AS */
+	int64_t processes;      /* RLIMIT_NPROC; root is exempt in the kernel */
+	int64_t file_bytes;     /* RLIMIT_FSIZE */
+	int64_t files;          /* RLIMIT_NOFILE */
+};
+
+enum gk_namespace {
+	GK_NS_USER = 1,  /* the child is root within, with the caller's rights on files */
+	GK_NS_MOUNT = 2, /* everything read-only but a private, small tmpfs on /tmp and /dev/shm */
+	GK_NS_NET = 4,
+	GK_NS_IPC = 8,
+	GK_NS_PID = 16, /* for the child's children */
+};
+
+struct gk_spawn {
+	const char *const *argv;        /* argv[0]: path of the program; PATH is not searched */
+	const char *const *environment; /* "NAME=value", NULL-terminated: the whole of it */
+	const char *folder;             /* working folder, or NULL */
+	struct {
+		int from, to;
+	} fds[GK_SPAWN_MAX_FDS]; /* from (ours) becomes to (the child's); all others are closed; 0-2 default to /dev/null */
+	size_t fd_count;
+	unsigned namespaces; /* gk_namespace bits; take them from gk_box_probe()->namespaces */
+	bool no_new_privileges;
+	struct gk_limits limits;
+};
+
+/* Marks fd of ours to be number to in the child. */
+void gk_spawn_fd(struct gk_spawn *spawn, int from, int to);
+
+struct gk_child {
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable once it has ended */
+};
+
+struct gk_child_end {
+	bool signaled;
+	int code; /* exit status or signal number */
+	int64_t cpu_ms, max_rss_bytes;
+};
+
+/* Own session, SIGKILL at the death of this thread, default signals. */
+int gk_spawn(const struct gk_spawn *spawn, struct gk_child *child, struct gk_err *e);
+/* Reaps: 1 it has ended (child is released, *end filled unless NULL); 0 still running; waits when wait is true. */
+int gk_child_reap(struct gk_child *child, bool wait, struct gk_child_end *end);
+/* Kills the child and every descendant, reaps the child and those that became ours. Safe when already dead. */
+void gk_child_kill(struct gk_child *child);
+
+/* Orphaned descendants become children of this process, so that gk_child_kill() gets at them. Once, at the start. */
+void gk_box_adopt_orphans(void);
+
+/*
+ * Finds a program: as it stands when it has a '/', else along PATH. Static
+ * storage-free: the path goes to the caller's buffer.
+ */
+int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e);
+
+/* ---- what this machine can do ---- */
+
+struct gk_box_facts {
+	unsigned namespaces;  /* usable gk_namespace bits, all of them in one spawn */
+	int landlock_abi;     /* 0: none */
+	bool seccomp;         /* filters can be installed */
+	bool process_limit;   /* seccomp notification: creations of processes are counted */
+	bool pidfd, subreaper;
+	const char *tier;     /* "namespaces", "landlock" (with seccomp), "seccomp", "limits" */
+	char why[256];        /* what is missing and the kernel's reason; "" when nothing is */
+};
+/* Tried out once per process (in a forked child), then remembered. */
+const struct gk_box_facts *gk_box_probe(void);
+
+#endif

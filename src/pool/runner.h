@@ -1,0 +1,217 @@
+/*
+ * The runner seam: everything that run/ asks of other processes, as one table
+ * of functions, so that tests can script the answers. The real one is the pool
+ * (pool.h).
+ *
+ * One loop, one thread. No function calls back from within; exactly one
+ * callback per request follows, unless it is cancelled or the runner closed.
+ * Requests are borrowed for the duration of the call (descriptors are
+ * duplicated, JSON and texts are copied). Results are borrowed for the
+ * duration of the callback; a descriptor in a result is taken over by
+ * gk_fd_steal(), the rest is closed afterwards.
+ *
+ * err is NULL, or our own failure (never the candidate's): the other fields
+ * of the result are then empty. GK_ERR_INPUT means that the task's own code
+ * is at fault (an oracle that raises), GK_ERR_SYSTEM and INTERNAL that we are.
+ */
+#ifndef GK_POOL_RUNNER_H
+#define GK_POOL_RUNNER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* ---- lint: the oracle reads the candidate's syntax tree ---- */
+
+struct gk_lint_request {
+	json_t *entry; /* {"name", "params": [names]} */
+	const char *source;
+	size_t size;
+};
+struct gk_lint_result {
+	const struct gk_err *err;
+	bool passed;
+	const char *kind, *message; /* "" when passed */
+	int line;
+};
+typedef void gk_lint_fn(void *ctx, const struct gk_lint_result *result);
+
+/* ---- inputs, expected: the task's own Python ---- */
+
+struct gk_inputs_request {
+	const char *task_folder;
+	json_t *params; /* the case's parameters (gk_case.params) */
+	uint64_t seed;  /* 63 bits are used */
+	const char *distribution;
+};
+struct gk_expected_request {
+	const char *task_folder;
+	json_t *params;
+	json_t *args;   /* as inputs gave them */
+	const int *fds; /* storages of the tensor args, in order */
+	size_t fd_count;
+};
+/* tensors: inputs: [arg] (docs/protocol.md); expected: [tensor + "declared"]. fds: one per tensor, in order. */
+struct gk_tensors_result {
+	const struct gk_err *err;
+	json_t *tensors;
+	int *fds;
+	size_t fd_count;
+};
+typedef void gk_tensors_fn(void *ctx, const struct gk_tensors_result *result);
+
+/* ---- capture: the candidate's Python, in the sandbox ---- */
+
+struct gk_capture_limits {
+	int64_t wall_ms, cpu_s, memory_bytes, processes, file_bytes, output_bytes; /* 0: the pool's default */
+};
+struct gk_capture_request {
+	json_t *entry;      /* {"name", "params"} */
+	json_t *cases;      /* [{"id", "args": [arg]}]; no data in it */
+	json_t *allow;      /* array of schema names, or NULL */
+	const char *target; /* "cpu", "sm_90", ... */
+	const char *salt;   /* hex, other for every capture */
+	const char *source;
+	size_t size;
+	struct gk_capture_limits limits;
+};
+
+enum gk_capture_end {
+	GK_CAPTURE_EXITED,    /* code is the exit status */
+	GK_CAPTURE_SIGNALED,  /* code is the signal */
+	GK_CAPTURE_TIMED_OUT, /* killed at the wall deadline */
+	GK_CAPTURE_FLOODED,   /* killed: more output or claims than allowed */
+	GK_CAPTURE_KILLED_ZYGOTE, /* its zygote died under it twice */
+};
+struct gk_captured_module {
+	char hash[65]; /* SHA-256 of the text, recomputed by the pool */
+	const char *text;
+	size_t size;
+};
+/* What the candidate's process claims, in the order it came. json is the frame's: docs/protocol.md. */
+enum gk_claim_kind { GK_CLAIM_PLAN, GK_CLAIM_CANNOT, GK_CLAIM_RAISED };
+struct gk_claim {
+	enum gk_claim_kind kind;
+	int64_t case_index; /* -1: at import */
+	json_t *json;       /* PLAN: the plan itself; else the frame's object */
+};
+struct gk_capture_result {
+	const struct gk_err *err;
+	enum gk_capture_end end;
+	int code;
+	bool complete;         /* `end` came, whole, and nothing after it */
+	const char *malformed; /* what was wrong with the claims (forged frames, lying hashes), or NULL */
+	const struct gk_captured_module *modules;
+	size_t module_count;
+	const struct gk_claim *claims;
+	size_t claim_count;
+	const char *output; /* tail of stdout and stderr, zero-terminated, at most 64 KiB kept, foreign bytes */
+	size_t output_size;
+	uint64_t output_total; /* bytes that came */
+	int64_t cpu_ms, max_rss_bytes, wall_ms;
+};
+typedef void gk_capture_fn(void *ctx, const struct gk_capture_result *result);
+
+/* ---- execute: a plan, on the launcher's device ---- */
+
+struct gk_execute_module {
+	const char *hash; /* hex */
+	const char *text;
+	size_t size;
+};
+struct gk_execute_request {
+	json_t *plan;
+	const struct gk_execute_module *modules;
+	size_t module_count;
+	const int *input_buffers; /* plan buffer index of each input storage */
+	const int *input_fds;
+	size_t input_count;
+	const int *output_fds; /* writable memory files, contiguous size of each plan output; sealed by the caller afterwards */
+	size_t output_count;
+	uint64_t seed;   /* 63 bits are used */
+	int64_t budget;  /* operations; 0: the launcher's default */
+	int threads;     /* 0: the launcher's default */
+	int64_t wall_ms; /* 0: the pool's default */
+};
+struct gk_execute_result {
+	const struct gk_err *err;
+	bool died;            /* the launcher died under this plan, twice, on fresh processes: a crash of the plan */
+	bool timed_out;       /* the last death was our kill at the deadline */
+	const char *death;    /* words for it ("killed by signal 11 (SIGSEGV)"), "" unless died */
+	json_t *executed;     /* the frame's object {"finding", "changed", "outputs", "counts", "notes", "ms"}; NULL when died */
+};
+typedef void gk_execute_fn(void *ctx, const struct gk_execute_result *result);
+
+/* ---- the table ---- */
+
+struct gk_runner;
+struct gk_runner_ops {
+	uint64_t (*lint)(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn, void *ctx);
+	uint64_t (*inputs)(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
+	                   void *ctx);
+	uint64_t (*expected)(struct gk_runner *runner, const struct gk_expected_request *request, gk_tensors_fn *fn,
+	                     void *ctx);
+	uint64_t (*capture)(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
+	                    void *ctx);
+	uint64_t (*execute)(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
+	                    void *ctx);
+	void (*cancel)(struct gk_runner *runner, uint64_t id); /* its callback will not run; unknown ids are fine */
+	/* The "facts" object of a role's hello ("zygote", "oracle", "launcher") as JSON text, or NULL before one has started; borrowed. */
+	const char *(*facts)(struct gk_runner *runner, const char *role);
+	void (*close)(struct gk_runner *runner); /* frees; no callback runs any more */
+};
+/* First member of every runner's own struct. */
+struct gk_runner {
+	const struct gk_runner_ops *ops;
+};
+
+/* Numbers are never 0. */
+static inline uint64_t gk_runner_lint(struct gk_runner *r, const struct gk_lint_request *q, gk_lint_fn *fn, void *ctx)
+{
+	return r->ops->lint(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_inputs(struct gk_runner *r, const struct gk_inputs_request *q, gk_tensors_fn *fn,
+                                        void *ctx)
+{
+	return r->ops->inputs(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_expected(struct gk_runner *r, const struct gk_expected_request *q, gk_tensors_fn *fn,
+                                          void *ctx)
+{
+	return r->ops->expected(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_capture(struct gk_runner *r, const struct gk_capture_request *q, gk_capture_fn *fn,
+                                         void *ctx)
+{
+	return r->ops->capture(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_execute(struct gk_runner *r, const struct gk_execute_request *q, gk_execute_fn *fn,
+                                         void *ctx)
+{
+	return r->ops->execute(r, q, fn, ctx);
+}
+
+static inline void gk_runner_cancel(struct gk_runner *r, uint64_t id)
+{
+	r->ops->cancel(r, id);
+}
+
+static inline const char *gk_runner_facts(struct gk_runner *r, const char *role)
+{
+	return r->ops->facts(r, role);
+}
+
+static inline void gk_runner_close(struct gk_runner *r)
+{
+	if (r)
+		r->ops->close(r);
+}
+
+#endif
