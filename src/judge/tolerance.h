@@ -1,0 +1,58 @@
+/*
+ * How far an output may lie from the expected value, by the dtype of the
+ * output and the kind of operation:
+ *
+ *     |got - want| <= rtol * |want| + atol,   atol = spread * mean |want| + floor
+ *
+ * Expected values are float64; an honest kernel computes in at least f32 and
+ * rounds once to the output's dtype, so in units of eps (2^(1 - precision) of
+ * that dtype) it errs by 0.5 from the last rounding, plus what f32 arithmetic
+ * loses. A kernel in the next lower precision errs by more. The table lies
+ * between the two, in units of eps:
+ *
+ *  dtype      operation         rtol             spread         honest      lower precision
+ *  f64        all               64 (8 sqrt K)    the same       few         2^28 (f32)
+ *  f32        elementwise       128              64             <= 45, exp  4096 (f16, tf32: half an ulp is 2^-11)
+ *  f32        reduction, dot    max(128, 8 sqrt K), <= 1024     0.36 sqrt K 4096 rounded, 2300 rms tf32 dot
+ *  f16, bf16  elementwise       2                0.5            0.5         4 (bf16), 8 (fp8)
+ *             reduction         2                0.5            0.5         4, 8
+ *             dot               2                1.5            0.5 .. 1.7  2.3 rms inputs, and 4 rounded
+ *  fp8        all               0.625            0.0625         0.5         1 (one bit less)
+ *  ints, bool, operation exact: equality.
+ *
+ * sqrt K: rounding errors of a sum of K terms in sequence grow as sqrt(K) *
+ * 0.36 eps against the size of the result, whether terms have one sign or
+ * two; trees do better. Errors near zero come from cancellation against
+ * typical values, hence the spread, relative to the mean of |want| over the
+ * output. tf32 inputs of a dot err by 2^-11 / sqrt 3 * 0.7 * sqrt 2 of the
+ * result's size, whatever K is: hence the cap on 8 sqrt K.
+ * floor is the smallest subnormal: below it the format holds nothing.
+ */
+#ifndef GK_JUDGE_TOLERANCE_H
+#define GK_JUDGE_TOLERANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "num/dtype.h"
+#include "task/task.h"
+
+struct gk_tolerance {
+	bool exact;    /* equality; the other fields are 0 */
+	double rtol;
+	double spread; /* of the mean of |want| over the output's finite elements */
+	double atol;   /* absolute part: floor, or what the task says */
+};
+
+/* length: terms of a sum or depth of a dot, 0 when unknown (then 1024 is assumed). */
+struct gk_tolerance gk_tolerance_row(enum gk_dtype dtype, enum gk_operation operation, int64_t length);
+
+/* The task's own figures where it overrides, else the row for its operation and the case's K. Integers stay exact. */
+struct gk_tolerance gk_tolerance_of(const struct gk_task *task, const struct gk_case *c, enum gk_dtype dtype);
+
+/* Bits of significand of the next lower precision: f64 24, f32 11, f16 8, bf16 4, fp8 one less; 0: none below. */
+int gk_lower_precision(enum gk_dtype dtype);
+/* value with its significand rounded to nearest even to so many bits; range is left alone. */
+double gk_round_significand(double value, int bits);
+
+#endif
