@@ -25,7 +25,8 @@
  * two; trees do better. Errors near zero come from cancellation against
  * typical values, hence the spread, relative to the mean of |want| over the
  * output. tf32 inputs of a dot err by 2^-11 / sqrt 3 * 0.7 * sqrt 2 of the
- * result's size, whatever K is: hence the cap on 8 sqrt K.
+ * result's size, whatever K is: hence the cap on 8 sqrt K. Terms of one sign
+ * average such errors away, so a task needs a distribution with two signs.
  * floor is the smallest subnormal: below it the format holds nothing.
  */
 #ifndef GK_JUDGE_TOLERANCE_H

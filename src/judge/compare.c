@@ -1,0 +1,415 @@
+#include "compare.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "pattern.h"
+
+/*
+ * Blocks of BLOCK elements are widened to double and checked by loops that
+ * the compiler turns into vector code; only a block with a failure, or with
+ * NaN or infinity in it, is looked at element by element.
+ */
+enum { BLOCK = 1024 };
+
+struct block {
+	double got[BLOCK], want[BLOCK];
+	int count;
+};
+
+static inline float float_of_bits(uint32_t bits)
+{
+	float value;
+
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+/* The exponent is moved by a multiplication, which also normalises subnormals. */
+static inline float half_value(uint16_t half)
+{
+	uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = (uint32_t)(half & 0x7fff) << 13;
+	float finite = float_of_bits(rest) * 0x1p112f, special = float_of_bits(rest | 0x7f800000);
+	float value = (half & 0x7c00) == 0x7c00 ? special : finite;
+
+	return sign ? -value : value;
+}
+
+static void widen_half(const uint16_t *from, double *to, int count)
+{
+	for (int i = 0; i < count; i++)
+		to[i] = half_value(from[i]);
+}
+
+static void widen_bfloat(const uint16_t *from, double *to, int count)
+{
+	for (int i = 0; i < count; i++)
+		to[i] = float_of_bits((uint32_t)from[i] << 16);
+}
+
+static void widen_float(const float *from, double *to, int count)
+{
+	for (int i = 0; i < count; i++)
+		to[i] = from[i];
+}
+
+static void widen_any(enum gk_dtype dtype, const char *from, double *to, int count)
+{
+	size_t size = gk_dtype_bytes(dtype);
+
+	for (int i = 0; i < count; i++)
+		to[i] = gk_dtype_load(dtype, from + (size_t)i * size);
+}
+
+static void widen(enum gk_dtype dtype, const void *base, int64_t start, double *to, int count)
+{
+	const char *from = (const char *)base + (size_t)start * gk_dtype_bytes(dtype);
+
+	switch (dtype) {
+	case GK_F64: memcpy(to, from, (size_t)count * sizeof *to); break;
+	case GK_F32: widen_float((const float *)(const void *)from, to, count); break;
+	case GK_F16: widen_half((const uint16_t *)(const void *)from, to, count); break;
+	case GK_BF16: widen_bfloat((const uint16_t *)(const void *)from, to, count); break;
+	default: widen_any(dtype, from, to, count);
+	}
+}
+
+/* What one comparison needs besides the arrays. */
+struct check {
+	const struct gk_comparison *c;
+	bool exact, as_integers, has_infinity;
+	double rtol, atol, largest, overflow; /* overflow: from here on rounding gives no finite number */
+	size_t got_size, want_size;
+};
+
+static bool has_infinity(enum gk_dtype dtype)
+{
+	return dtype == GK_F64 || dtype == GK_F32 || dtype == GK_F16 || dtype == GK_BF16 || dtype == GK_F8E5M2;
+}
+
+static double mean_magnitude(const struct gk_comparison *c, int64_t count)
+{
+	double block[BLOCK], total = 0, finite = 0;
+
+	for (int64_t start = 0; start < count; start += BLOCK) {
+		int n = count - start < BLOCK ? (int)(count - start) : BLOCK;
+		double sum = 0, seen = 0;
+
+		widen(c->want_dtype, c->want, start, block, n);
+		for (int i = 0; i < n; i++) {
+			double magnitude = fabs(block[i]);
+			bool use = magnitude <= DBL_MAX;
+
+			sum += use ? magnitude : 0;
+			seen += use ? 1 : 0;
+		}
+		total += sum;
+		finite += seen;
+	}
+	return finite > 0 ? total / finite : 0;
+}
+
+static struct check check_new(const struct gk_comparison *c, double scale)
+{
+	struct check k = {.c = c, .has_infinity = has_infinity(c->dtype)};
+
+	k.as_integers = !gk_dtype_is_float(c->dtype) && c->dtype == c->want_dtype;
+	k.rtol = c->tolerance.rtol;
+	k.atol = c->tolerance.atol + c->tolerance.spread * scale;
+	k.exact = c->tolerance.exact || !gk_dtype_is_float(c->dtype) || (k.rtol <= 0 && k.atol <= 0);
+	k.largest = gk_dtype_is_float(c->dtype) ? gk_dtype_max(c->dtype) : INFINITY;
+	k.overflow = k.largest * (1 + gk_dtype_epsilon(c->dtype) / 4);
+	k.got_size = gk_dtype_bytes(c->dtype);
+	k.want_size = gk_dtype_bytes(c->want_dtype);
+	return k;
+}
+
+static double rounded_to(enum gk_dtype dtype, double value)
+{
+	uint64_t element = 0;
+
+	gk_dtype_store(dtype, &element, value);
+	return gk_dtype_load(dtype, &element);
+}
+
+static bool exactly_right(const struct check *k, double got, double want)
+{
+	if (isnan(want))
+		return isnan(got);
+	if (got == want)
+		return true;
+	want = gk_dtype_is_float(k->c->dtype) ? rounded_to(k->c->dtype, want) : want;
+	return got == want || (isnan(got) && isnan(want));
+}
+
+/* *ratio: error over allowance, infinite where no distance makes sense. */
+static bool element_is_right(const struct check *k, double got, double want, double *ratio)
+{
+	double error = fabs(got - want), allowed = k->rtol * fabs(want) + k->atol;
+	bool right;
+
+	if (k->exact) {
+		right = exactly_right(k, got, want);
+		*ratio = right ? 0 : isfinite(error) ? 1 + error : INFINITY;
+		return right;
+	}
+	if (isnan(want)) {
+		right = isnan(got);
+	} else if (isinf(want)) {
+		right = k->has_infinity ? got == want : isnan(got) || got == copysign(k->largest, want);
+	} else if (isinf(got)) {
+		right = signbit(got) == signbit(want) && fabs(want) + allowed >= k->overflow;
+	} else if (isnan(got)) {
+		right = !k->has_infinity && fabs(want) + allowed >= k->overflow;
+	} else if (fabs(want) > k->largest && !k->has_infinity && got == copysign(k->largest, want)) {
+		right = true; /* saturation is how these formats overflow in hardware */
+	} else {
+		*ratio = error / allowed;
+		return error <= allowed;
+	}
+	*ratio = right ? 0 : INFINITY;
+	return right;
+}
+
+/* True when every element is right by distance alone; *ratio is raised to the largest error over allowance. */
+static bool block_is_right(const struct block *b, double rtol, double atol, double *ratio)
+{
+	double most = 0;
+	int bad = 0;
+
+	for (int i = 0; i < b->count; i++) {
+		double error = fabs(b->got[i] - b->want[i]);
+		double allowed = rtol * fabs(b->want[i]) + atol;
+		double r = error / allowed;
+
+		bad += !(error <= allowed && allowed <= DBL_MAX);
+		most = r > most ? r : most;
+	}
+	if (bad == 0 && most > *ratio)
+		*ratio = most;
+	return bad == 0;
+}
+
+static bool block_is_equal(const struct block *b)
+{
+	int bad = 0;
+
+	for (int i = 0; i < b->count; i++)
+		bad += !(b->got[i] == b->want[i]);
+	return bad == 0;
+}
+
+struct tally {
+	struct gk_difference *d;
+	struct gk_wrong_sample sample;
+	double worst; /* ratio of the worst wrong element so far */
+	int64_t rows, columns;
+};
+
+static void map_add(struct tally *t, int64_t flat)
+{
+	struct gk_difference *d = t->d;
+	int64_t row = flat / t->columns, column = flat % t->columns;
+
+	d->map[row * d->map_rows / t->rows][column * d->map_columns / t->columns]++;
+}
+
+static void box_add(struct gk_difference *d, int rank, const int64_t *index)
+{
+	for (int i = 0; i < rank; i++) {
+		d->low[i] = index[i] < d->low[i] ? index[i] : d->low[i];
+		d->high[i] = index[i] > d->high[i] ? index[i] : d->high[i];
+	}
+}
+
+static void magnitudes_add(struct gk_difference *d, double got, double want)
+{
+	double error = fabs(got - want);
+
+	d->nan_got += isnan(got) != 0;
+	d->zero_got += got == 0;
+	if (!isfinite(error))
+		return;
+	d->max_abs = fmax(d->max_abs, error);
+	if (want != 0)
+		d->max_rel = fmax(d->max_rel, error / fabs(want));
+}
+
+static void tally_wrong(struct tally *t, const struct gk_comparison *c, int64_t flat, double got, double want,
+                        double ratio)
+{
+	struct gk_difference *d = t->d;
+	int64_t index[GK_MAX_RANK] = {0};
+
+	gk_index_split(c, flat, index);
+	if (d->wrong++ == 0) {
+		memcpy(d->first, index, sizeof d->first);
+		memcpy(d->low, index, sizeof d->low);
+		memcpy(d->high, index, sizeof d->high);
+		d->first_got = got;
+		d->first_want = want;
+	}
+	if (ratio > t->worst || d->wrong == 1) {
+		t->worst = ratio;
+		memcpy(d->worst, index, sizeof d->worst);
+		d->worst_got = got;
+		d->worst_want = want;
+	}
+	box_add(d, c->rank, index);
+	magnitudes_add(d, got, want);
+	map_add(t, flat);
+	gk_wrong_sample_add(&t->sample, flat, got, want);
+}
+
+static void look_at_elements(const struct check *k, const struct block *b, int64_t start, struct tally *t)
+{
+	for (int i = 0; i < b->count; i++) {
+		double ratio = 0;
+
+		if (!element_is_right(k, b->got[i], b->want[i], &ratio))
+			tally_wrong(t, k->c, start + i, b->got[i], b->want[i], ratio);
+		else if (ratio > t->d->worst_ratio)
+			t->d->worst_ratio = ratio;
+	}
+}
+
+/* Integers are compared as bytes: a double would lose the low bits of large ones. */
+static void look_at_integers(const struct check *k, int64_t start, int count, struct tally *t)
+{
+	const char *got = (const char *)k->c->got + (size_t)start * k->got_size;
+	const char *want = (const char *)k->c->want + (size_t)start * k->got_size;
+
+	if (memcmp(got, want, (size_t)count * k->got_size) == 0)
+		return;
+	for (int i = 0; i < count; i++, got += k->got_size, want += k->got_size) {
+		double g, w;
+
+		if (memcmp(got, want, k->got_size) == 0)
+			continue;
+		g = gk_dtype_load(k->c->dtype, got);
+		w = gk_dtype_load(k->c->dtype, want);
+		tally_wrong(t, k->c, start + i, g, w, 1 + fabs(g - w));
+	}
+}
+
+static void look_at_block(const struct check *k, struct block *b, int64_t start, struct tally *t)
+{
+	if (k->as_integers) {
+		look_at_integers(k, start, b->count, t);
+		return;
+	}
+	widen(k->c->dtype, k->c->got, start, b->got, b->count);
+	widen(k->c->want_dtype, k->c->want, start, b->want, b->count);
+	if (k->exact ? block_is_equal(b) : block_is_right(b, k->rtol, k->atol, &t->d->worst_ratio))
+		return;
+	look_at_elements(k, b, start, t);
+}
+
+static int64_t count_elements(const struct gk_comparison *c)
+{
+	int64_t count = 1;
+
+	for (int i = 0; i < c->rank; i++)
+		count *= c->shape[i];
+	return count;
+}
+
+static void lay_out_map(const struct gk_comparison *c, struct tally *t, int64_t count)
+{
+	t->columns = c->rank > 0 ? c->shape[c->rank - 1] : 1;
+	if (c->rank == 1 && t->columns > 4 * GK_MAP_SIDE) /* a line folds into a square */
+		t->columns = (int64_t)ceil(sqrt((double)count));
+	if (t->columns < 1)
+		t->columns = 1;
+	t->rows = (count + t->columns - 1) / t->columns;
+	t->d->map_rows = t->rows < GK_MAP_SIDE ? (int)t->rows : GK_MAP_SIDE;
+	t->d->map_columns = t->columns < GK_MAP_SIDE ? (int)t->columns : GK_MAP_SIDE;
+}
+
+bool gk_compare(const struct gk_comparison *c, struct gk_difference *d)
+{
+	int64_t count = count_elements(c);
+	struct block *b = gk_alloc(sizeof *b);
+	struct tally *t = gk_alloc(sizeof *t);
+	struct check k;
+
+	memset(d, 0, sizeof *d);
+	t->d = d;
+	d->count = count;
+	d->scale = mean_magnitude(c, count);
+	k = check_new(c, d->scale);
+	lay_out_map(c, t, count);
+	for (int64_t start = 0; start < count; start += BLOCK) {
+		b->count = count - start < BLOCK ? (int)(count - start) : BLOCK;
+		look_at_block(&k, b, start, t);
+	}
+	if (d->wrong > 0) {
+		d->worst_ratio = t->worst;
+		gk_pattern_recognise(c, &t->sample, d);
+	}
+	free(b);
+	free(t);
+	return d->wrong == 0;
+}
+
+double gk_element(enum gk_dtype dtype, const void *bytes, int64_t index)
+{
+	return gk_dtype_load(dtype, (const char *)bytes + (size_t)index * gk_dtype_bytes(dtype));
+}
+
+static json_t *index_json(const int64_t *index, int rank)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < rank; i++)
+		json_array_append_new(array, json_integer(index[i]));
+	return array;
+}
+
+/* JSON has no NaN and no infinities: those are words. */
+static json_t *number_json(double value)
+{
+	if (isnan(value))
+		return json_string("nan");
+	return isinf(value) ? json_string(value > 0 ? "inf" : "-inf") : json_real(value);
+}
+
+static json_t *map_json(const struct gk_difference *d)
+{
+	json_t *rows = json_array();
+
+	for (int r = 0; r < d->map_rows; r++) {
+		json_t *row = json_array();
+
+		for (int c = 0; c < d->map_columns; c++)
+			json_array_append_new(row, json_integer(d->map[r][c]));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+json_t *gk_difference_json(const struct gk_difference *d, int rank)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "count", json_integer(d->count));
+	json_object_set_new(o, "wrong", json_integer(d->wrong));
+	json_object_set_new(o, "scale", number_json(d->scale));
+	json_object_set_new(o, "worst_ratio", number_json(d->worst_ratio));
+	if (d->wrong == 0)
+		return o;
+	json_object_set_new(o, "first", index_json(d->first, rank));
+	json_object_set_new(o, "first_got", number_json(d->first_got));
+	json_object_set_new(o, "first_want", number_json(d->first_want));
+	json_object_set_new(o, "worst", index_json(d->worst, rank));
+	json_object_set_new(o, "got", number_json(d->worst_got));
+	json_object_set_new(o, "want", number_json(d->worst_want));
+	json_object_set_new(o, "max_abs", number_json(d->max_abs));
+	json_object_set_new(o, "max_rel", number_json(d->max_rel));
+	json_object_set_new(o, "pattern", json_string(gk_pattern_names[d->pattern]));
+	json_object_set_new(o, "words", json_string(d->words));
+	json_object_set_new(o, "map", map_json(d));
+	return o;
+}

@@ -1,0 +1,218 @@
+/* The comparison: what counts as right for each format, and what it says of what is wrong. */
+#include "judge/compare.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "num/random.h"
+#include "tap.h"
+
+enum { ROWS = 40, COLUMNS = 60, COUNT = ROWS * COLUMNS };
+static double want[COUNT];
+static float got[COUNT];
+static struct gk_difference d;
+
+static bool compare(void)
+{
+	struct gk_comparison c = {.dtype = GK_F32, .want_dtype = GK_F64, .rank = 2, .shape = {ROWS, COLUMNS}, .got = got,
+	                          .want = want, .tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
+
+	return gk_compare(&c, &d);
+}
+
+static void fresh(void)
+{
+	struct gk_random r;
+
+	gk_random_seed(&r, 5);
+	for (int i = 0; i < COUNT; i++) {
+		want[i] = gk_random_unit(&r) * 4 - 2;
+		got[i] = (float)want[i];
+	}
+}
+
+static bool says(const char *words)
+{
+	if (strstr(d.words, words))
+		return true;
+	printf("# it says: %s\n", d.words);
+	return false;
+}
+
+static void one_wrong_element_is_found(void)
+{
+	fresh();
+	ok(compare(), "an output rounded once is right");
+	ok(d.worst_ratio > 0 && d.worst_ratio < 0.1, "and well within the tolerance");
+	got[7 * COLUMNS + 59] += 0.01f;
+	ok(!compare(), "one wrong element of 2400 fails");
+	is_int(d.wrong, 1, "it is counted once");
+	ok(d.first[0] == 7 && d.first[1] == 59, "its index is named");
+	near(d.max_abs, 0.01, 1e-6, "its error is measured");
+	is_int(d.map[7 * d.map_rows / ROWS][59 * d.map_columns / COLUMNS], 1, "it stands in the map");
+	fresh();
+	got[COUNT - 1] = NAN;
+	ok(!compare() && says("") && d.pattern == GK_PATTERN_NAN, "a NaN in the last element fails");
+}
+
+static void places_are_named(void)
+{
+	fresh();
+	for (int r = 0; r < ROWS; r++)
+		for (int c = 52; c < COLUMNS; c++)
+			got[r * COLUMNS + c] = 0;
+	ok(!compare() && says("from index 52 to the end of dimension 1 (size 60)") && d.pattern == GK_PATTERN_ZEROS,
+	   "a tail of zeros");
+	fresh();
+	for (int c = 0; c < COLUMNS; c++)
+		got[11 * COLUMNS + c] *= (float)(1 + c % 3);
+	ok(!compare() && says("at index 11 of dimension 0"), "one row");
+	ok(d.low[0] == 11 && d.high[0] == 11 && d.low[1] <= 2, "its box");
+}
+
+static void values_are_recognised(void)
+{
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		got[i] *= 0.5f;
+	ok(!compare() && d.pattern == GK_PATTERN_FACTOR && says("times 0.5") && says("every element"), "a factor");
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		got[i] = -got[i];
+	ok(!compare() && d.pattern == GK_PATTERN_NEGATED, "a wrong sign");
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		got[i] += 3;
+	ok(!compare() && d.pattern == GK_PATTERN_OFFSET && says("plus 3"), "a summand");
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		got[i] = NAN;
+	ok(!compare() && d.pattern == GK_PATTERN_ALL_NAN, "all NaN");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = 1.5f;
+	ok(!compare() && d.pattern == GK_PATTERN_CONSTANT && says("all 1.5"), "a constant");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = (float)gk_round_significand(want[i], 11);
+	ok(!compare() && d.pattern == GK_PATTERN_PRECISION && says("ieee"), "lower precision, with the cure");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = (float)(want[i] * (1 + 0.37 * ((i * 7919) % 13)));
+	ok(!compare() && d.pattern == GK_PATTERN_NONE, "nothing is claimed where nothing is recognised");
+}
+
+static void moves_are_recognised(void)
+{
+	fresh();
+	for (int r = 0; r < ROWS; r++)
+		for (int c = 0; c < COLUMNS; c++)
+			got[r * COLUMNS + c] = (float)want[r * COLUMNS + COLUMNS - 1 - c];
+	ok(!compare() && d.pattern == GK_PATTERN_FLIPPED && says("dimension 1"), "reversed");
+	for (int r = 0; r < ROWS; r++)
+		for (int c = 0; c < COLUMNS; c++)
+			got[c * ROWS + r] = (float)want[r * COLUMNS + c];
+	ok(!compare() && d.pattern == GK_PATTERN_TRANSPOSED, "transposed");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = (float)want[i % COLUMNS ? i - 1 : i];
+	ok(!compare() && d.pattern == GK_PATTERN_SHIFTED && says("element i - 1"), "shifted by one");
+}
+
+static bool one(enum gk_dtype dtype, double value, double expected)
+{
+	uint64_t element = 0;
+	struct gk_comparison c = {.dtype = dtype, .want_dtype = GK_F64, .rank = 0, .got = &element, .want = &expected,
+	                          .tolerance = gk_tolerance_row(dtype, GK_OP_ELEMENTWISE, 0)};
+
+	gk_dtype_store(dtype, &element, value);
+	return gk_compare(&c, &d);
+}
+
+static void specials_have_rules(void)
+{
+	ok(one(GK_F32, NAN, NAN) && !one(GK_F32, 1, NAN) && !one(GK_F32, NAN, 1), "NaN only for NaN");
+	ok(one(GK_F32, INFINITY, INFINITY) && !one(GK_F32, -INFINITY, INFINITY), "infinities by sign");
+	ok(!one(GK_F32, 3e38, INFINITY) && !one(GK_F32, INFINITY, 1e30), "a large number is no infinity");
+	ok(one(GK_F16, INFINITY, 70000) && one(GK_F16, -INFINITY, -1e9), "what overflows float16 may be infinite");
+	ok(!one(GK_F16, INFINITY, 60000) && one(GK_F16, 65504, 65510), "and what does not may not");
+	ok(one(GK_F8E4M3FN, NAN, INFINITY) && one(GK_F8E4M3FN, 448, 1000) && !one(GK_F8E4M3FN, 448, -1000),
+	   "a format without infinities saturates or gives NaN");
+	ok(one(GK_F32, -0.0, 0) && one(GK_F32, 0, 0) && !one(GK_F32, 1e-30, 0), "zero has a sign that nobody minds");
+	ok(one(GK_F16, 0x1p-24, 0x1p-24) && one(GK_F16, 0, 0x1p-25), "half a subnormal may be lost");
+}
+
+static bool ints(enum gk_dtype dtype, int64_t value, int64_t expected)
+{
+	struct gk_comparison c = {.dtype = dtype, .want_dtype = dtype, .rank = 1, .shape = {1}, .got = &value,
+	                          .want = &expected, .tolerance = gk_tolerance_row(dtype, GK_OP_ELEMENTWISE, 0)};
+
+	return gk_compare(&c, &d);
+}
+
+static void integers_are_exact(void)
+{
+	ok(ints(GK_I64, INT64_MAX, INT64_MAX) && !ints(GK_I64, INT64_MAX, INT64_MAX - 1), "64-bit integers to the last bit");
+	ok(ints(GK_I8, -1, 0xff) && !ints(GK_I8, 1, 2), "only the element's bytes count");
+	ok(!ints(GK_BOOL, 2, 1), "a bool is 0 or 1");
+}
+
+static void exact_floats_are_exact(void)
+{
+	static uint16_t halves[3000], same[3000];
+	struct gk_comparison c = {.dtype = GK_BF16, .want_dtype = GK_BF16, .rank = 1, .shape = {3000}, .got = halves,
+	                          .want = same, .tolerance = gk_tolerance_row(GK_BF16, GK_OP_EXACT, 0)};
+
+	for (int i = 0; i < 3000; i++)
+		halves[i] = same[i] = (uint16_t)(i * 21);
+	halves[2999] = same[2999] = 0x7fc1;
+	ok(gk_compare(&c, &d), "equal bytes are equal, NaN included");
+	halves[1500]++;
+	ok(!gk_compare(&c, &d) && d.first[0] == 1500, "one unit in the last place is not");
+}
+
+static void every_format_is_read_like_the_table(void)
+{
+	static const enum gk_dtype formats[] = {GK_F16, GK_BF16};
+	static uint16_t halves[1 << 16];
+	static double values[1 << 16];
+	int bad = 0;
+
+	for (size_t f = 0; f < gk_count_of(formats); f++) {
+		struct gk_comparison c = {.dtype = formats[f], .want_dtype = GK_F64, .rank = 1, .shape = {1 << 16},
+		                          .got = halves, .want = values,
+		                          .tolerance = gk_tolerance_row(formats[f], GK_OP_EXACT, 0)};
+
+		for (int i = 0; i < 1 << 16; i++) {
+			halves[i] = (uint16_t)i;
+			values[i] = gk_dtype_load(formats[f], &halves[i]);
+		}
+		bad += !gk_compare(&c, &d);
+	}
+	is_int(bad, 0, "the fast conversions agree with num/ for all 65536 patterns");
+}
+
+static void json_holds_the_figures(void)
+{
+	json_t *json;
+
+	fresh();
+	got[3] = NAN;
+	compare();
+	json = gk_difference_json(&d, 2);
+	is_int(json_integer_value(json_object_get(json, "wrong")), 1, "wrong");
+	is_text(json_string_value(json_object_get(json, "got")), "nan", "NaN is a word");
+	is_int((long long)json_array_size(json_object_get(json, "map")), 32, "the map has 32 rows");
+	json_decref(json);
+}
+
+int main(void)
+{
+	one_wrong_element_is_found();
+	places_are_named();
+	values_are_recognised();
+	moves_are_recognised();
+	specials_have_rules();
+	integers_are_exact();
+	exact_floats_are_exact();
+	every_format_is_read_like_the_table();
+	json_holds_the_figures();
+	return done_testing();
+}
