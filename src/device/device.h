@@ -1,0 +1,99 @@
+/*
+ * What executes a plan's steps: the seam under the launcher. One small table
+ * of functions per kind of device; the machine (vm/) is the first row, GPUs by
+ * their drivers are others. A device knows buffers and steps, not tasks.
+ *
+ * What a kernel does wrong is a finding; the functions fail only for reasons
+ * of ours (memory, a driver).
+ */
+#ifndef GK_DEVICE_DEVICE_H
+#define GK_DEVICE_DEVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "plan/plan.h"
+
+struct gk_device;
+struct gk_device_module;
+struct gk_device_memory;
+
+struct gk_device_options {
+	int threads;           /* 0: one */
+	uint64_t memory_bytes; /* ceiling of the buffers of one execution, the device's own copies included */
+};
+
+/* Something the executed code did wrong. All zero: nothing. */
+struct gk_finding {
+	char kind[24];      /* "out_of_bounds", "poison_used", "budget", "unsupported", ...; "" when there is none */
+	char message[512];
+	char kernel[128];
+	char operation[32];
+	uint32_t line, column; /* of the candidate's source, 0 unknown */
+	uint32_t program[3];
+	uint32_t lane;
+	int64_t buffer; /* of the plan, -1: none */
+	int64_t at;     /* byte offset in the buffer */
+};
+
+struct gk_device_counts {
+	uint64_t bytes_read, bytes_written, operations, atomics, launches, programs;
+};
+
+/* Where the steps of one execution run. */
+struct gk_device_run {
+	const struct gk_plan *plan;
+	struct gk_device_memory *memory;
+	struct gk_device_module *const *modules; /* one per kernel of the plan */
+	uint64_t seed;
+	uint64_t budget; /* operations left over all launches, counted down to 1, never 0 */
+	struct gk_device_counts counts; /* summed up */
+	struct gk_finding finding;      /* the first one; nothing runs after it */
+	struct gk_buf notes;            /* text of device_print; release it */
+};
+
+struct gk_device_ops {
+	const char *name; /* of --device */
+	int (*open)(const struct gk_device_options *options, struct gk_device **device, struct gk_err *e);
+	void (*close)(struct gk_device *device);
+	json_t *(*facts)(struct gk_device *device); /* new reference */
+
+	/* ir must outlive the module. */
+	struct gk_device_module *(*module_load)(struct gk_device *device, const struct gk_ir *ir, struct gk_err *e);
+	void (*module_free)(struct gk_device *device, struct gk_device_module *module);
+
+	/*
+	 * Buffers of the plan. inputs[i] are the first bytes of buffer i (copied), or NULL: then it is undefined and
+	 * filled with a pattern drawn from seed. Refuses what passes the memory ceiling, before taking any.
+	 */
+	int (*memory_new)(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs, uint64_t seed,
+	                  struct gk_device_memory **memory, struct gk_err *e);
+	void (*memory_free)(struct gk_device *device, struct gk_device_memory *memory);
+
+	/* One step; false when run->finding tells why nothing may follow. variant: of a CHOOSE. */
+	bool (*step)(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
+	             uint32_t variant);
+
+	/* Densely packed elements of the view. *poisoned: how many were never written whole, *first the first of them. */
+	void (*copy_out)(struct gk_device *device, struct gk_device_memory *memory, const struct gk_plan_view *view,
+	                 void *bytes, uint64_t *poisoned, int64_t *first);
+	/* Whether buffer was written and now differs from original. */
+	bool (*is_changed)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
+	                   const void *original);
+};
+
+/* First member of every device's own struct. */
+struct gk_device {
+	const struct gk_device_ops *ops;
+};
+
+extern const struct gk_device_ops gk_machine_ops; /* "cpu" */
+
+extern const struct gk_device_ops *const gk_devices[]; /* NULL-terminated */
+const struct gk_device_ops *gk_device_find(const char *name); /* NULL when there is none */
+
+#endif
