@@ -30,6 +30,7 @@ struct gk_doc {
 
 #define gk_doc_auto __attribute__((cleanup(gk_doc_release))) struct gk_doc
 
+/* These fill *doc, whatever it held before; on failure it is empty. */
 int gk_doc_from_json(struct gk_doc *doc, const char *name, const char *text, size_t size, struct gk_err *e);
 int gk_doc_from_yaml(struct gk_doc *doc, const char *name, const char *text, size_t size, struct gk_err *e);
 int gk_doc_read_yaml(struct gk_doc *doc, const char *path, size_t max_bytes, struct gk_err *e);
