@@ -125,17 +125,18 @@ int gk_frame_fill(struct gk_frame_reader *reader, int fd, struct gk_err *e);
 
 /* ---- writing ---- */
 
-struct gk_frame_writer {
-	bool is_inline; /* blobs travel inline (plain pipes) */
-	struct gk_buf output;
-	struct GK_VEC(struct gk_sending) frames;
-};
 /* A frame in the output: its descriptors leave with its first byte. */
 struct gk_sending {
 	size_t bytes; /* still to be sent */
-	bool is_begun;
-	int fds[GK_WIRE_MAX_BLOBS];
+	int *fds;     /* NULL once they are out */
 	size_t fd_count;
+};
+struct gk_frame_writer {
+	bool is_inline; /* blobs travel inline (plain pipes) */
+	struct gk_buf output;
+	size_t sent; /* bytes at the front of output that are out already */
+	struct GK_VEC(struct gk_sending) frames;
+	size_t first; /* frames before this one are out */
 };
 
 void gk_frame_writer_init(struct gk_frame_writer *writer, bool is_inline);
