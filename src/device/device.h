@@ -50,6 +50,7 @@ struct gk_device_run {
 	struct gk_device_memory *memory;
 	struct gk_device_module *const *modules; /* one per kernel of the plan */
 	uint64_t seed;
+	int threads; /* 0: the device's own number */
 	uint64_t budget; /* operations left over all launches, counted down to 1, never 0 */
 	struct gk_device_counts counts; /* summed up */
 	struct gk_finding finding;      /* the first one; nothing runs after it */

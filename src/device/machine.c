@@ -238,7 +238,7 @@ static bool run_launch(struct machine *m, struct gk_device_run *run, const struc
 	                          .buffer_count = run->memory->count,
 	                          .seed = run->seed,
 	                          .budget = run->budget,
-	                          .threads = m->options.threads};
+	                          .threads = run->threads > 0 ? run->threads : m->options.threads};
 	struct gk_vm_result result = {0};
 	bool fine;
 

@@ -1,0 +1,336 @@
+/*
+ * One execution: read the request, find the modules, take the inputs' bytes,
+ * run prologue and steps, hand the outputs back, tell which inputs changed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "launch.h"
+
+enum { NOTE_BYTES = 4096 };
+
+struct job {
+	struct gk_launcher *launcher;
+	struct gk_frame *frame;
+	struct gk_plan *plan;
+	struct gk_blob_map inputs[GK_PLAN_MAX_BUFFERS]; /* by buffer */
+	const void *input_bytes[GK_PLAN_MAX_BUFFERS];
+	struct gk_device_module *modules[GK_PLAN_MAX_KERNELS];
+	struct gk_device_run run;
+	json_t *outputs;
+	double ms;
+};
+
+static int read_plan(struct job *job, const struct gk_node *root, struct gk_err *e)
+{
+	struct gk_node at = gk_node_key(root, "plan");
+
+	if (!at.value)
+		return gk_err_set(e, GK_ERR_INPUT, "execute: a plan is needed");
+	job->plan = gk_plan_from_node(&at, e);
+	return job->plan ? 0 : -1;
+}
+
+static int read_numbers(struct job *job, const struct gk_node *root, struct gk_err *e)
+{
+	struct gk_node seed = gk_node_key(root, "seed"), budget = gk_node_key(root, "budget"),
+	               threads = gk_node_key(root, "threads");
+	int64_t value = 0;
+
+	if (seed.value && gk_node_int(&seed, 0, INT64_MAX, &value, e) < 0)
+		return -1;
+	job->run.seed = (uint64_t)value;
+	value = 0;
+	if (budget.value && gk_node_int(&budget, 0, INT64_MAX, &value, e) < 0)
+		return -1;
+	job->run.budget = value > 0 ? (uint64_t)value : GK_LAUNCH_BUDGET;
+	value = 0;
+	if (threads.value && gk_node_int(&threads, 0, 1024, &value, e) < 0)
+		return -1;
+	job->run.threads = (int)value;
+	return 0;
+}
+
+static int add_modules(struct job *job, const struct gk_node *root, size_t *used, struct gk_err *e)
+{
+	struct gk_node list = gk_node_key(root, "ttir");
+
+	if (list.value && gk_node_array(&list, GK_WIRE_MAX_BLOBS, e) < 0)
+		return -1;
+	for (size_t i = 0; i < gk_node_count(&list); i++) {
+		struct gk_node item = gk_node_item(&list, i);
+		struct gk_blob_map text = {0};
+		const char *hash;
+		int done;
+
+		if (gk_node_string(&item, &hash, e) < 0)
+			return -1;
+		if (gk_launcher_module(job->launcher, hash)) {
+			++*used;
+			continue;
+		}
+		if (gk_frame_map(job->frame, (*used)++, GK_IR_MAX_BYTES, &text, e) < 0)
+			return -1;
+		done = gk_launcher_add(job->launcher, hash, text.bytes, text.size, e);
+		gk_blob_unmap(&text);
+		if (done < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* An array of the hashes that are missing, or NULL. */
+static json_t *find_modules(struct job *job)
+{
+	json_t *missing = NULL;
+
+	for (uint32_t i = 0; i < job->plan->kernel_count; i++) {
+		struct gk_launch_module *m = gk_launcher_module(job->launcher, job->plan->kernels[i].ttir);
+
+		if (m) {
+			job->modules[i] = m->made;
+			continue;
+		}
+		if (!missing)
+			missing = json_array();
+		json_array_append_new(missing, json_string(job->plan->kernels[i].ttir));
+	}
+	return missing;
+}
+
+static int map_input(struct job *job, int64_t buffer, size_t blob, struct gk_err *e)
+{
+	const struct gk_plan_buffer *b = &job->plan->buffers[buffer];
+
+	if (!b->input || job->inputs[buffer].size || job->input_bytes[buffer])
+		return gk_err_set(e, GK_ERR_INPUT, "execute: buffer %lld does not take an input, or takes it twice",
+		                  (long long)buffer);
+	if (gk_frame_map(job->frame, blob, job->launcher->memory_bytes, &job->inputs[buffer], e) < 0)
+		return -1;
+	if (job->inputs[buffer].size < b->bytes)
+		return gk_err_set(e, GK_ERR_INPUT, "execute: input %s has %zu bytes, its buffer %llu", b->input,
+		                  job->inputs[buffer].size, (unsigned long long)b->bytes);
+	job->input_bytes[buffer] = b->bytes ? job->inputs[buffer].bytes : "";
+	return 0;
+}
+
+static int map_inputs(struct job *job, const struct gk_node *root, size_t *used, struct gk_err *e)
+{
+	struct gk_node list = gk_node_key(root, "inputs");
+	int64_t buffer;
+
+	if (list.value && gk_node_array(&list, GK_PLAN_MAX_BUFFERS, e) < 0)
+		return -1;
+	for (size_t i = 0; i < gk_node_count(&list); i++) {
+		struct gk_node item = gk_node_item(&list, i);
+
+		if (gk_node_int(&item, 0, (int64_t)job->plan->buffer_count - 1, &buffer, e) < 0 ||
+		    map_input(job, buffer, (*used)++, e) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < job->plan->buffer_count; i++)
+		if (job->plan->buffers[i].input && !job->input_bytes[i])
+			return gk_err_set(e, GK_ERR_INPUT, "execute: the bytes of input %s are missing",
+			                  job->plan->buffers[i].input);
+	return 0;
+}
+
+static void run_steps(struct job *job)
+{
+	struct gk_device *device = job->launcher->device;
+	int64_t started = gk_clock_ns();
+
+	for (uint32_t i = 0; i < job->plan->prologue_count; i++)
+		if (!device->ops->step(device, &job->run, &job->plan->prologue[i], 0))
+			return;
+	for (uint32_t i = 0; i < job->plan->step_count; i++)
+		if (!device->ops->step(device, &job->run, &job->plan->steps[i], 0))
+			return;
+	job->ms = (double)(gk_clock_ns() - started) / 1e6;
+}
+
+static int write_all(int fd, const uint8_t *bytes, uint64_t size, struct gk_err *e)
+{
+	for (uint64_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, bytes + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return gk_err_errno(e, "execute: writing an output");
+		done += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* The descriptor to write output index to: the one that was sent, or over an inline channel a new one. */
+static int output_fd(struct job *job, size_t blob, bool is_inline, uint64_t bytes, struct gk_err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (is_inline)
+		return gk_memfd_new("output", bytes, e);
+	if (blob >= job->frame->blob_count)
+		return gk_err_set(e, GK_ERR_INPUT, "execute: a descriptor for each output is needed");
+	fd = job->frame->blobs[blob].fd;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes)
+		return gk_err_set(e, GK_ERR_INPUT, "execute: an output's memory file must have %llu bytes",
+		                  (unsigned long long)bytes);
+	return fd;
+}
+
+static int write_output(struct job *job, const struct gk_plan_view *view, int fd, struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+	uint64_t bytes = gk_plan_view_bytes(view), poisoned = 0;
+	gk_free_auto uint8_t *dense = gk_alloc(bytes ? bytes : 1);
+	int64_t first = -1;
+
+	device->ops->copy_out(device, job->run.memory, view, dense, &poisoned, &first);
+	json_array_append_new(job->outputs, json_pack("{s:I, s:I}", "poisoned", (json_int_t)poisoned, "first",
+	                                              (json_int_t)first));
+	return write_all(fd, dense, bytes, e);
+}
+
+static int write_outputs(struct job *job, size_t used, bool is_inline, int *fds, size_t *count, struct gk_err *e)
+{
+	job->outputs = json_array();
+	for (uint32_t i = 0; i < job->plan->output_count; i++) {
+		const struct gk_plan_view *view = &job->plan->outputs[i].view;
+		int fd = output_fd(job, used + i, is_inline, gk_plan_view_bytes(view), e);
+
+		if (fd < 0)
+			return -1;
+		if (is_inline)
+			fds[(*count)++] = fd;
+		if (write_output(job, view, fd, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static json_t *safe_string(const char *text, size_t size, size_t most)
+{
+	gk_buf_auto safe = GK_BUF_INIT;
+
+	gk_text_add_safe(&safe, text, size, most, true);
+	return json_string(gk_buf_text(&safe));
+}
+
+static json_t *finding_json(const struct gk_finding *f)
+{
+	json_t *o;
+
+	if (!f->kind[0])
+		return json_null();
+	o = json_pack("{s:s, s:i, s:i, s:[iii], s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line, "column",
+	              (int)f->column, "program", (int)f->program[0], (int)f->program[1], (int)f->program[2], "lane",
+	              (int)f->lane, "buffer", (json_int_t)f->buffer, "at", (json_int_t)f->at);
+	json_object_set_new(o, "message", safe_string(f->message, strlen(f->message), sizeof f->message));
+	json_object_set_new(o, "kernel", safe_string(f->kernel, strlen(f->kernel), sizeof f->kernel));
+	json_object_set_new(o, "operation", safe_string(f->operation, strlen(f->operation), sizeof f->operation));
+	return o;
+}
+
+static json_t *counts_json(const struct gk_device_counts *c)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read, "bytes_written",
+	                 (json_int_t)c->bytes_written, "operations", (json_int_t)c->operations, "atomics",
+	                 (json_int_t)c->atomics, "launches", (json_int_t)c->launches, "programs",
+	                 (json_int_t)c->programs);
+}
+
+static json_t *changed_json(const struct job *job)
+{
+	struct gk_device *device = job->launcher->device;
+	json_t *changed = json_array();
+
+	for (uint32_t i = 0; i < job->plan->buffer_count; i++)
+		if (job->input_bytes[i] && device->ops->is_changed(device, job->run.memory, i, job->input_bytes[i]))
+			json_array_append_new(changed, json_integer(i));
+	return changed;
+}
+
+static json_t *executed_json(const struct job *job)
+{
+	json_t *notes = json_array();
+
+	if (job->run.notes.size > 0)
+		json_array_append_new(notes, safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
+	return json_pack("{s:o, s:o, s:O, s:o, s:o, s:f}", "finding", finding_json(&job->run.finding), "changed",
+	                 changed_json(job), "outputs", job->outputs, "counts", counts_json(&job->run.counts), "notes",
+	                 notes, "ms", job->ms);
+}
+
+static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, int *fds, size_t *count,
+                   struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+
+	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory, e) < 0)
+		return -1;
+	job->run.plan = job->plan;
+	job->run.modules = job->modules;
+	run_steps(job);
+	if (write_outputs(job, used, is_inline, fds, count, e) < 0)
+		return -1;
+	*json = executed_json(job);
+	return *json ? 0 : gk_err_set(e, GK_ERR_INTERNAL, "execute: the answer could not be written as JSON");
+}
+
+static int prepare(struct job *job, json_t **missing, size_t *used, struct gk_err *e)
+{
+	struct gk_node root = gk_node_root(&job->frame->doc);
+
+	if (read_plan(job, &root, e) < 0 || read_numbers(job, &root, e) < 0 || add_modules(job, &root, used, e) < 0)
+		return -1;
+	*missing = find_modules(job);
+	return *missing ? 0 : map_inputs(job, &root, used, e);
+}
+
+static void job_release(struct job *job)
+{
+	struct gk_device *device = job->launcher->device;
+
+	if (job->run.memory)
+		device->ops->memory_free(device, job->run.memory);
+	for (int i = 0; i < GK_PLAN_MAX_BUFFERS; i++)
+		gk_blob_unmap(&job->inputs[i]);
+	gk_buf_release(&job->run.notes);
+	json_decref(job->outputs);
+	gk_plan_free(job->plan);
+	free(job);
+}
+
+int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline, enum gk_wire_type *type,
+                        json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS], size_t *output_count, struct gk_err *e)
+{
+	struct job *job = gk_alloc(sizeof *job);
+	json_t *missing = NULL;
+	size_t used = 0;
+	int done;
+
+	job->launcher = launcher;
+	job->frame = frame;
+	*output_count = 0;
+	*type = GK_WIRE_EXECUTED;
+	done = prepare(job, &missing, &used, e);
+	if (done == 0 && missing) {
+		*type = GK_WIRE_NEED;
+		*json = json_pack("{s:o}", "hashes", missing);
+	} else if (done == 0) {
+		done = run_job(job, used, is_inline, json, outputs, output_count, e);
+	}
+	for (size_t i = 0; done < 0 && i < *output_count; i++)
+		gk_fd_close(&outputs[i]);
+	job_release(job);
+	return done;
+}

@@ -1,0 +1,59 @@
+/*
+ * The launcher's body: plans and bytes in, outputs and findings out. It owns
+ * one device, has never seen a candidate's Python, and keeps nothing but a
+ * cache of modules by content.
+ */
+#ifndef GK_LAUNCH_LAUNCH_H
+#define GK_LAUNCH_LAUNCH_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "device/device.h"
+#include "wire/frame.h"
+
+#define GK_LAUNCH_BUDGET ((uint64_t)20000000000) /* operations of one execution where the request names none */
+
+struct gk_launch_options {
+	const char *device;    /* "cpu" */
+	const char *build;     /* for hello */
+	int threads;           /* 0: one */
+	uint64_t memory_bytes; /* ceiling of one execution's buffers; 0: half of the machine's memory */
+};
+
+/* Opens the device, says hello over the channel of GEAK_FD or stdin and stdout, serves until its end. */
+int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e);
+
+/* ---- parts, for tests ---- */
+
+struct gk_launch_module {
+	struct gk_ir *ir;
+	struct gk_device_module *made;
+};
+
+struct gk_launcher {
+	struct gk_device *device;
+	struct gk_map modules; /* hash -> struct gk_launch_module */
+	size_t module_bytes;   /* of IR text in the cache */
+	uint64_t memory_bytes;
+};
+
+int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e);
+void gk_launcher_close(struct gk_launcher *launcher);
+
+/* The parsed module of that hash; NULL when it is not cached. */
+struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const char *hash);
+/* Reads the text and keeps it under its own hash, which must be hash. */
+int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size, struct gk_err *e);
+
+/*
+ * Answers an execute frame: fills *type (EXECUTED or NEED), *json (new
+ * reference) and, over an inline channel, *outputs with the descriptors of the
+ * plan's outputs, to be sent and closed by the caller. Fails when the request
+ * is not as docs/protocol.md says, or for reasons of ours.
+ */
+int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline, enum gk_wire_type *type,
+                        json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS], size_t *output_count, struct gk_err *e);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * Theory of operation: one blocking loop, one request at a time. A request is
+ * whole in itself: plan, inputs, room for outputs, and modules unless they are
+ * cached from before (then a hash is enough; what is missing is named in a
+ * `need`). Whatever is wrong with a kernel is a finding in `executed`;
+ * whatever is wrong with the request or with us is an `error`, and the loop
+ * goes on. The end of the channel ends the process. A kernel that takes the
+ * process down takes nothing with it: geak starts another.
+ */
+#include "launch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+#define MODULE_CACHE_BYTES ((size_t)64 << 20)
+
+static uint64_t half_of_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (uint64_t)pages / 2 * (uint64_t)size : (uint64_t)1 << 30;
+}
+
+int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e)
+{
+	const struct gk_device_ops *ops = gk_device_find(options->device);
+	struct gk_device_options device = {.threads = options->threads, .memory_bytes = options->memory_bytes};
+
+	memset(launcher, 0, sizeof *launcher);
+	if (!ops)
+		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\"; this launcher has: cpu", options->device);
+	if (device.memory_bytes == 0)
+		device.memory_bytes = half_of_memory();
+	launcher->memory_bytes = device.memory_bytes;
+	return ops->open(&device, &launcher->device, e);
+}
+
+static void drop_modules(struct gk_launcher *launcher)
+{
+	for (size_t i = 0; i < launcher->modules.count; i++) {
+		struct gk_launch_module *m = launcher->modules.entries[i].value.pointer;
+
+		launcher->device->ops->module_free(launcher->device, m->made);
+		gk_ir_free(m->ir);
+		free(m);
+	}
+	gk_map_release(&launcher->modules);
+	launcher->module_bytes = 0;
+}
+
+void gk_launcher_close(struct gk_launcher *launcher)
+{
+	if (!launcher->device)
+		return;
+	drop_modules(launcher);
+	launcher->device->ops->close(launcher->device);
+	launcher->device = NULL;
+}
+
+struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const char *hash)
+{
+	union gk_map_value *found = gk_map_find(&launcher->modules, hash);
+
+	return found ? found->pointer : NULL;
+}
+
+int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size, struct gk_err *e)
+{
+	struct gk_launch_module *m;
+	char own[GK_HEX_SIZE];
+
+	gk_hash_hex(text, size, own);
+	if (strcmp(own, hash) != 0)
+		return gk_err_set(e, GK_ERR_INPUT, "a module's text has the hash %s, not %.64s", own, hash);
+	m = gk_alloc(sizeof *m);
+	m->ir = gk_ir_read("module", text, size, e);
+	m->made = m->ir ? launcher->device->ops->module_load(launcher->device, m->ir, e) : NULL;
+	if (!m->made) {
+		gk_ir_free(m->ir);
+		free(m);
+		return -1;
+	}
+	gk_map_put(&launcher->modules, hash, NULL)->pointer = m;
+	launcher->module_bytes += size;
+	return 0;
+}
+
+static int say_hello(struct gk_channel *channel, const struct gk_launcher *launcher, const char *build,
+                     struct gk_err *e)
+{
+	gk_json_auto json = json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
+	                              "launcher", "slots", 1, "max_bytes", (json_int_t)launcher->memory_bytes, "facts",
+	                              launcher->device->ops->facts(launcher->device));
+
+	return gk_channel_send(channel, GK_WIRE_HELLO, true, 0, json, NULL, 0, e);
+}
+
+static int say_error(struct gk_channel *channel, uint64_t id, const struct gk_err *why, struct gk_err *e)
+{
+	static const char *const kinds[] = {"none", "input", "system", "internal"};
+	gk_json_auto json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message", why->text);
+
+	/* json_pack() refuses text that is no UTF-8 */
+	if (!json)
+		json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message", "a failure whose words are no text");
+	return gk_channel_send(channel, GK_WIRE_ERROR, true, id, json, NULL, 0, e);
+}
+
+static int answer_execute(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame,
+                          struct gk_err *e)
+{
+	int outputs[GK_PLAN_MAX_OUTPUTS], done;
+	size_t output_count = 0;
+	gk_json_auto json = NULL;
+	enum gk_wire_type type = GK_WIRE_ERROR;
+	struct gk_err why = {0};
+
+	if (launcher->module_bytes > MODULE_CACHE_BYTES)
+		drop_modules(launcher);
+	if (gk_launcher_execute(launcher, frame, gk_channel_is_inline(channel), &type, &json, outputs, &output_count,
+	                        &why) < 0)
+		return say_error(channel, frame->id, &why, e);
+	done = gk_channel_send(channel, type, true, frame->id, json, outputs, output_count, e);
+	for (size_t i = 0; i < output_count; i++)
+		gk_fd_close(&outputs[i]);
+	return done;
+}
+
+static int answer(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame, struct gk_err *e)
+{
+	struct gk_err why = {0};
+
+	if (frame->type == GK_WIRE_EXECUTE)
+		return answer_execute(channel, launcher, frame, e);
+	if (frame->type == GK_WIRE_CANCEL) /* nothing runs while we listen */
+		return 0;
+	gk_err_set(&why, GK_ERR_INPUT, "a launcher does not know frames of type %s", gk_wire_type_name(frame->type));
+	return say_error(channel, frame->id, &why, e);
+}
+
+static int serve(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_err *e)
+{
+	for (;;) {
+		gk_frame_auto frame = {0};
+		int got = gk_channel_receive(channel, &frame, e);
+
+		if (got <= 0)
+			return got;
+		if (answer(channel, launcher, &frame, e) < 0)
+			return -1;
+	}
+}
+
+int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e)
+{
+	struct gk_launcher launcher;
+	struct gk_channel channel;
+	int done = -1;
+
+	if (gk_launcher_open(&launcher, options, e) < 0)
+		return -1;
+	if (gk_channel_open(&channel, e) == 0) {
+		done = say_hello(&channel, &launcher, options->build, e);
+		if (done == 0)
+			done = serve(&channel, &launcher, e);
+		gk_channel_close(&channel);
+	}
+	gk_launcher_close(&launcher);
+	return done;
+}
