@@ -93,7 +93,7 @@ int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *
 static int say_hello(struct gk_channel *channel, const struct gk_launcher *launcher, const char *build,
                      struct gk_err *e)
 {
-	gk_json_auto json = json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
+	gk_json_auto *json = json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
 	                              "launcher", "slots", 1, "max_bytes", (json_int_t)launcher->memory_bytes, "facts",
 	                              launcher->device->ops->facts(launcher->device));
 
@@ -103,7 +103,7 @@ static int say_hello(struct gk_channel *channel, const struct gk_launcher *launc
 static int say_error(struct gk_channel *channel, uint64_t id, const struct gk_err *why, struct gk_err *e)
 {
 	static const char *const kinds[] = {"none", "input", "system", "internal"};
-	gk_json_auto json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message", why->text);
+	gk_json_auto *json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message", why->text);
 
 	/* json_pack() refuses text that is no UTF-8 */
 	if (!json)
@@ -116,7 +116,7 @@ static int answer_execute(struct gk_channel *channel, struct gk_launcher *launch
 {
 	int outputs[GK_PLAN_MAX_OUTPUTS], done;
 	size_t output_count = 0;
-	gk_json_auto json = NULL;
+	gk_json_auto *json = NULL;
 	enum gk_wire_type type = GK_WIRE_ERROR;
 	struct gk_err why = {0};
 
