@@ -1,0 +1,79 @@
+#include "fact/verdict.h"
+
+#include "base/doc.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "tap.h"
+
+static void fill(struct gk_verdict *v)
+{
+	v->stage = GK_STAGE_EXEC;
+	v->outcome = GK_FAIL;
+	v->kind = "wrong_values";
+	v->message = "the last column is wrong";
+	v->call = v->compiled = true;
+	v->evidence = GK_SIMULATED;
+	v->plan_hash = "abc";
+	v->stages_ms[GK_STAGE_CALL] = 12.5;
+	v->speedup = (struct gk_speedup){true, 1.5, 1.4, 1.2, 1.75};
+	v->case_count = 2;
+	v->cases = gk_arena_array(&v->arena, 2, sizeof *v->cases);
+	v->cases[0] = (struct gk_case_result){"M=1", "call", GK_PASS, "", "", NULL};
+	v->cases[1] = (struct gk_case_result){"M=2", "exec", GK_FAIL, "wrong_values", "index 3",
+	                                      json_pack("{s:i}", "worst", 3)};
+	v->notes = json_pack("[s]", "atomics");
+	v->counts = json_pack("{s:i}", "launches", 2);
+}
+
+static void refused(json_t *changed, const char *want, const char *behaviour)
+{
+	struct gk_verdict v;
+	struct gk_err e = {0};
+
+	is_text(gk_verdict_from_json(changed, &v, &e) < 0 ? e.text : "accepted", want, behaviour);
+	json_decref(changed);
+}
+
+int main(void)
+{
+	struct gk_verdict v = {0}, back, empty = {0};
+	struct gk_err e = {0};
+
+	fill(&v);
+	gk_json_auto *json = gk_verdict_to_json(&v);
+	gk_free_auto char *text = gk_json_text(json);
+	is_int(gk_verdict_from_json(json, &back, &e), 0, "a verdict is read back");
+	gk_json_auto *json2 = gk_verdict_to_json(&back);
+	gk_free_auto char *text2 = gk_json_text(json2);
+	is_text(text2, text, "nothing is lost on the way");
+	is_text(back.cases[1].message, "index 3", "cases have their words");
+	near(back.speedup.low, 1.2, 0, "and the speed-up its bound");
+	ok(gk_text_starts(text, "{\"call\":true,\"cases\":[{\"case\":\"M=1\",\"detail\":null,\"kind\":\"\",\"message\":\"\","
+	                        "\"outcome\":\"pass\",\"part\":\"call\"}"), "the form is the documented one");
+	gk_verdict_release(&back);
+
+	gk_json_auto *nothing = gk_verdict_to_json(&empty);
+	ok(json_is_null(json_object_get(nothing, "speedup")), "speed that was not measured is null");
+	is_int(gk_verdict_from_json(nothing, &back, &e), 0, "an empty verdict is read back");
+	ok(!back.speedup.measured && back.case_count == 0, "as empty");
+	gk_verdict_release(&back);
+
+	v.message = "bad \xff byte";
+	gk_json_auto *odd = gk_verdict_to_json(&v);
+	ok(odd && json_is_string(json_object_get(json_object_get(odd, "verdict"), "message")),
+	   "a message that is no UTF-8 does not lose the verdict");
+
+	json_t *other = json_deep_copy(json);
+	json_object_set_new(other, "evidence", json_string("seald"));
+	refused(other, "verdict: evidence: one of none, simulated, sealed, contained is needed, not \"seald\": did you mean sealed?",
+	        "a wrong word is refused");
+	other = json_deep_copy(json);
+	json_object_del(json_array_get(json_object_get(other, "cases"), 1), "kind");
+	refused(other, "verdict: cases[1].kind: is missing", "a case without its kind too");
+	other = json_deep_copy(json);
+	json_object_set_new(other, "extra", json_true());
+	refused(other, "verdict: extra: unknown key", "and what is not known");
+	refused(json_integer(3), "verdict: a mapping is needed, not 3", "a number is no verdict");
+	gk_verdict_release(&v);
+	return done_testing();
+}
