@@ -10,9 +10,11 @@
 #ifndef GK_RUN_ENGINE_H
 #define GK_RUN_ENGINE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/recipe.h"
 #include "base/err.h"
 #include "fact/endpoint.h"
 #include "fact/event.h"
@@ -21,8 +23,7 @@
 #include "task/task.h"
 
 struct gk_loop;
-struct gk_recipe;
-struct gk_prompts;
+struct gk_prompter;
 
 /* How the engine has candidates judged: evaluator.h in life, a script in tests. Same contracts as there. */
 struct gk_judging {
@@ -37,43 +38,42 @@ struct gk_judging {
 /* What a display may show of one trajectory; strings are borrowed for the call. */
 struct gk_run_line {
 	const char *task;
-	int number;         /* of the trajectory */
-	int attempt;        /* candidates judged so far */
-	const char *doing;  /* "waiting", "asking generator", "judging", "solved", "stopped: iterations", ... */
-	bool active, correct;
+	int index, number;  /* of the trajectory: in the run, and within its task */
+	int attempt;        /* candidates written so far */
+	const char *doing;  /* "waiting", "asking generator", "judging", "stopped: solved", "confirming", ... */
+	bool active, correct, stopped;
 };
-/* Called after each tick; event is the one just journalled, or NULL when only `doing` changed. */
+/* After each tick, for each trajectory that moved; event is what was journalled, or NULL when only `doing` changed. */
 typedef void gk_run_progress_fn(void *ctx, const struct gk_run_line *line, const struct gk_event *event);
 
 struct gk_run_options {
-	struct gk_store *store;       /* open for writing; `begin` when it is new */
+	struct gk_store *store;         /* open for writing, begun (run/begin.h) */
 	struct gk_loop *loop;
-	struct gk_endpoint *endpoint; /* the engine sets answered, sent and ctx */
+	struct gk_endpoint *endpoint;   /* the engine sets answered, sent and ctx */
 	struct gk_task **tasks;
 	size_t task_count;
-	const struct gk_recipe *recipe; /* resolved: flags are in it */
-	struct gk_prompts *prompts;
-	const char *target;           /* resolved: never "auto" */
+	struct gk_recipe recipe;        /* resolved: flags are in it */
+	const struct gk_prompter *prompter;
+	const char *target;             /* resolved: never "auto" */
+	const json_t *hardware;         /* for prompts, as it was journalled; or NULL */
 	const struct gk_judging *judging;
-	int judging_slots;            /* candidates judged at once; 0: number of cores */
-	int parallel;                 /* trajectories per task */
-	double temperature;
-	int64_t max_tokens;           /* of an answer; 0: endpoint's default */
-	double budget_usd;            /* 0: none */
-	int64_t budget_tokens;        /* 0: none */
-	const int *stop_signal;       /* non-zero: finish the tick and stop resumable; may be NULL */
-	bool check_fold;              /* fold every trajectory again from the journal after each tick and compare */
-	gk_run_progress_fn *progress; /* or NULL */
+	int judging_slots;              /* candidates judged at once; 0: number of cores */
+	const char *build;              /* geak's version, for verdict rows */
+	double budget_usd;              /* 0: none */
+	int64_t budget_tokens;          /* 0: none */
+	bool check_fold;                /* fold the journal again after each tick and compare */
+	gk_run_progress_fn *progress;   /* or NULL */
 	void *ctx;
+	int stop_after_ticks;           /* tests: end as if interrupted after so many ticks; 0: never */
 };
 
 enum gk_run_end {
 	GK_RUN_DONE,        /* every trajectory has stopped and the winners are confirmed */
-	GK_RUN_INTERRUPTED, /* by a signal: resumable */
+	GK_RUN_INTERRUPTED, /* by a signal (gk_loop_interrupted()): resumable */
 	GK_RUN_SUSPENDED,   /* the model or a peer failed for now: resumable, why says what */
 };
 
-/* Begins or goes on. -1 is a failure of ours; the run stays resumable then, too. */
-int gk_run(const struct gk_run_options *options, enum gk_run_end *end, char *why, size_t why_size, struct gk_err *e);
+/* Begins or goes on. -1 is a failure of ours or FATAL from the model; the run stays resumable then, too. */
+int gk_run(const struct gk_run_options *options, enum gk_run_end *end, struct gk_err *why, struct gk_err *e);
 
 #endif

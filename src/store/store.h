@@ -50,6 +50,7 @@ struct gk_store_run {
 	int64_t created_ns;
 };
 int gk_store_run_set(struct gk_store *store, const struct gk_store_run *run, struct gk_err *e);
+bool gk_store_has_run(struct gk_store *store);
 int gk_store_run_get(struct gk_store *store, struct gk_arena *arena, struct gk_store_run *run, struct gk_err *e);
 
 /* Hashes of the files that prompts and verdicts depend on: task files, prompt parts, recipe, price table. */
