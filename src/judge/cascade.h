@@ -1,0 +1,100 @@
+/*
+ * The judge of one candidate as a state machine: lint -> capture twice ->
+ * validate -> execute -> compare -> verdict. Pure: it asks for actions and is
+ * told what came of them; who performs them is run/evaluator.c.
+ *
+ *   next    -> LINT
+ *   linted  -> CAPTURE take 0, CAPTURE take 1 (other salt, other values of scalars that stand for data)
+ *   captured (both) -> EXECUTE ... a wave: all rounds of the next few cases
+ *   executed (the whole wave) -> the next wave, or after a failure one round of a few more cases
+ *   ...     -> DONE with the verdict
+ *
+ * The verdict depends on what is told, never on the order in which it is told.
+ */
+#ifndef GK_JUDGE_CASCADE_H
+#define GK_JUDGE_CASCADE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "fact/verdict.h"
+#include "judge/data.h"
+#include "pool/runner.h"
+#include "task/task.h"
+
+#define GK_JUDGE_ROUNDS       3
+#define GK_JUDGE_HELD_OUT     3 /* cases drawn per run */
+#define GK_JUDGE_MAX_VARIANTS 8 /* of an autotuned kernel that are executed */
+#define GK_JUDGE_WAVE         4 /* cases executed at once */
+#define GK_JUDGE_AFTER        4 /* cases looked at after a wave with a failure, one round each */
+
+/* Borrowed by the cascade until gk_cascade_free(). */
+struct gk_judge_setup {
+	const struct gk_task *task;
+	const struct gk_case *const *cases; /* to be judged, held-out ones last */
+	size_t case_count;
+	const char *target;
+	const uint8_t *secret;   /* GK_HASH_BYTES */
+	const char *candidate;   /* SHA-256 of the source, hex */
+	const char *source;
+	size_t source_size;
+	int rounds;              /* 0: GK_JUDGE_ROUNDS */
+};
+
+enum gk_judge_action_kind { GK_JUDGE_LINT, GK_JUDGE_CAPTURE, GK_JUDGE_EXECUTE, GK_JUDGE_DONE };
+
+/* An execution: one case, one round, one variant of its autotuned kernels. Strings and arrays belong to the cascade. */
+struct gk_judge_execution {
+	size_t number; /* to be given back */
+	size_t case_index;
+	int round, take, variant;
+	json_t *plan;  /* as the launcher gets it; borrowed */
+	struct gk_execute_module *modules;
+	size_t module_count;
+	int input_buffers[GK_PLAN_MAX_BUFFERS]; /* plan buffer and, in the same place, index of the tensor among the inputs */
+	size_t input_tensors[GK_PLAN_MAX_BUFFERS];
+	size_t input_count;
+	uint64_t output_bytes[GK_PLAN_MAX_OUTPUTS]; /* size of each output, dense */
+	size_t output_count;
+	uint64_t seed; /* of the launcher: order of programs, poison */
+};
+
+struct gk_judge_action {
+	enum gk_judge_action_kind kind;
+	int take;                              /* CAPTURE */
+	char salt[33];                         /* CAPTURE */
+	struct gk_judge_execution *execution;  /* EXECUTE; borrowed until it was told */
+	struct gk_verdict *verdict;            /* DONE; move it out: *verdict = {0} afterwards */
+};
+
+struct gk_cascade;
+
+struct gk_cascade *gk_cascade_new(const struct gk_judge_setup *setup);
+void gk_cascade_free(struct gk_cascade *cascade);
+
+/* The next thing to do; false: something must be told first. Nothing follows DONE. */
+bool gk_cascade_next(struct gk_cascade *cascade, struct gk_judge_action *action);
+
+/* Where the inputs of a round come from. Equal for all candidates of a run. */
+uint64_t gk_judge_seed(const struct gk_judge_setup *setup, size_t case_index, int round);
+const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t case_index, int round);
+/* The round whose inputs a take is captured with, and whose scalars that stand for data its rounds use. */
+int gk_judge_take_round(int take);
+
+void gk_cascade_linted(struct gk_cascade *cascade, const struct gk_lint_result *result, double ms);
+/* data: one per case, of the take's round, outputs included; borrowed for the call. */
+void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_judge_data *data,
+                         const struct gk_capture_result *result, double ms);
+/* got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. */
+void gk_cascade_executed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
+                         const struct gk_execute_result *result, const void *const *got, const void *const *want,
+                         double ms);
+/* A failure of ours: the verdict will be INFRA. */
+void gk_cascade_failed(struct gk_cascade *cascade, const struct gk_err *why);
+
+/* The plans of a take once it was captured, or NULL; for `geak capture`. Valid until gk_cascade_free(). */
+const struct gk_plan *gk_cascade_plan(const struct gk_cascade *cascade, int take, size_t case_index);
+
+#endif

@@ -1,0 +1,178 @@
+#include "describe.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+enum { LINE_BYTES = 160, MESSAGE_BYTES = 600 };
+
+void gk_describe_foreign(struct gk_buf *out, const char *text, size_t max)
+{
+	if (text)
+		gk_text_add_safe(out, text, strlen(text), max, false);
+}
+
+static void add_scalar(struct gk_buf *out, const char *name, const json_t *value)
+{
+	char number[32];
+
+	if (json_is_string(value)) {
+		gk_buf_printf(out, "%s \"", name);
+		gk_describe_foreign(out, json_string_value(value), 40);
+		gk_buf_add_char(out, '"');
+	} else if (json_is_boolean(value)) {
+		gk_buf_printf(out, "%s %s", name, json_is_true(value) ? "True" : "False");
+	} else if (json_is_integer(value)) {
+		gk_buf_printf(out, "%s %lld", name, (long long)json_integer_value(value));
+	} else if (json_is_real(value)) {
+		gk_text_number(json_real_value(value), number);
+		gk_buf_printf(out, "%s %s", name, number);
+	} else {
+		gk_buf_printf(out, "%s None", name);
+	}
+}
+
+void gk_describe_args(struct gk_buf *out, const struct gk_judge_data *data)
+{
+	size_t i, tensor = 0;
+	json_t *arg;
+	char text[256];
+
+	json_array_foreach(data->args, i, arg) {
+		const char *name = json_string_value(json_object_get(arg, "name"));
+		const char *kind = json_string_value(json_object_get(arg, "kind"));
+
+		if (i > 0)
+			gk_buf_add_text(out, ", ");
+		if (kind && strcmp(kind, "tensor") == 0 && tensor < data->input_count) {
+			gk_tensor_text(&data->inputs[tensor++], text, sizeof text);
+			gk_buf_printf(out, "%s %s", name ? name : "?", text);
+		} else {
+			add_scalar(out, name ? name : "?", json_object_get(arg, "value"));
+		}
+	}
+}
+
+static const char *find_line(const struct gk_source *source, int64_t line, size_t *size)
+{
+	const char *at = source->text, *end = source->text + source->size;
+
+	for (int64_t n = 1; at && n < line; n++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	if (!at || at >= end)
+		return NULL;
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	*size = strcspn(at, "\n\r");
+	return at;
+}
+
+void gk_describe_line(struct gk_buf *out, const struct gk_source *source, int64_t line)
+{
+	size_t size = 0;
+	const char *text = line > 0 && source->text ? find_line(source, line, &size) : NULL;
+
+	if (line <= 0)
+		return;
+	gk_buf_printf(out, " (line %lld", (long long)line);
+	if (text && size > 0) {
+		gk_buf_add_text(out, ": `");
+		gk_text_add_safe(out, text, size, LINE_BYTES, false);
+		gk_buf_add_char(out, '`');
+	}
+	gk_buf_add_char(out, ')');
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+void gk_describe_finding(struct gk_buf *out, const json_t *finding, const struct gk_source *source)
+{
+	const char *kernel = text_of(finding, "kernel");
+	json_t *program = json_object_get(finding, "program");
+
+	if (kernel[0]) {
+		gk_buf_add_text(out, "kernel ");
+		gk_describe_foreign(out, kernel, 100);
+		gk_buf_add_text(out, ": ");
+	}
+	gk_describe_foreign(out, text_of(finding, "message"), MESSAGE_BYTES);
+	if (json_array_size(program) == 3 && !strstr(text_of(finding, "message"), "program"))
+		gk_buf_printf(out, ", in program (%lld, %lld, %lld)",
+		              (long long)json_integer_value(json_array_get(program, 0)),
+		              (long long)json_integer_value(json_array_get(program, 1)),
+		              (long long)json_integer_value(json_array_get(program, 2)));
+	gk_describe_line(out, source, json_integer_value(json_object_get(finding, "line")));
+}
+
+static void add_index(struct gk_buf *out, const int64_t *index, int rank)
+{
+	gk_buf_add_char(out, '[');
+	for (int i = 0; i < rank; i++)
+		gk_buf_printf(out, "%s%lld", i ? ", " : "", (long long)index[i]);
+	gk_buf_add_char(out, ']');
+}
+
+static void add_pair(struct gk_buf *out, double got, double want)
+{
+	char a[32], b[32];
+
+	gk_text_number((double)(float)got == got ? got : (double)(float)got, a);
+	gk_text_number((double)(float)want, b);
+	gk_buf_printf(out, "got %s, expected %s", a, b);
+}
+
+void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output, const struct gk_difference *d,
+                            const struct gk_tolerance *tolerance)
+{
+	char text[256], number[32];
+
+	gk_tensor_text(output, text, sizeof text);
+	gk_buf_printf(out, "output %s %s: %lld of %lld elements are wrong; first at ", output->name, text,
+	              (long long)d->wrong, (long long)d->count);
+	add_index(out, d->first, output->rank);
+	gk_buf_add_text(out, ": ");
+	add_pair(out, d->first_got, d->first_want);
+	if (d->wrong > 1) {
+		gk_buf_add_text(out, "; worst at ");
+		add_index(out, d->worst, output->rank);
+		gk_buf_add_text(out, ": ");
+		add_pair(out, d->worst_got, d->worst_want);
+	}
+	if (!tolerance->exact) {
+		gk_text_number((double)(float)(tolerance->atol + tolerance->spread * d->scale), number);
+		gk_buf_printf(out, " (allowed: %s", number);
+		gk_text_number((double)(float)tolerance->rtol, number);
+		gk_buf_printf(out, " + %s * |expected|)", number);
+	} else {
+		gk_buf_add_text(out, " (equality is required)");
+	}
+	if (d->words[0])
+		gk_buf_printf(out, "; %s", d->words);
+}
+
+void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int64_t count, int64_t first)
+{
+	int64_t index[GK_MAX_RANK] = {0}, rest = first, total = gk_tensor_count(output);
+	char text[256];
+
+	for (int i = output->rank - 1; i >= 0; i--) {
+		index[i] = output->shape[i] ? rest % output->shape[i] : 0;
+		rest = output->shape[i] ? rest / output->shape[i] : 0;
+	}
+	gk_tensor_text(output, text, sizeof text);
+	gk_buf_printf(out, "output %s %s: ", output->name, text);
+	if (count == total)
+		gk_buf_add_text(out, "no element was written with a defined value");
+	else
+		gk_buf_printf(out, "%lld of %lld elements were never written, or were made from values that were never "
+		                   "written (a masked load without `other`)", (long long)count, (long long)total);
+	gk_buf_add_text(out, "; the first is ");
+	add_index(out, index, output->rank);
+}
