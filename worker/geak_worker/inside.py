@@ -1,0 +1,95 @@
+"""The candidate's process: PID 1 of its namespace where there is one. From here on nothing is trusted.
+
+It holds the source, the result pipe and one pipe for stdout and stderr, and nothing else: no seed, no key, no value.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from typing import Any, Dict, List
+
+from .box import BoxError, LibraryBox, Limits, PlainBox
+from .frames import FrameError, PipeWriter, read_memfd
+
+SOURCE_LIMIT = 1 << 20
+RESULT_FD = 3
+
+
+def environment(tmp: str) -> Dict[str, str]:
+    """The whole environment of a candidate."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": tmp,
+        "TMPDIR": tmp,
+        "TRITON_HOME": tmp,
+        "TRITON_CACHE_DIR": os.path.join(tmp, "triton"),
+        "PYTHONHASHSEED": "0",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "TRITON_DEFAULT_FP_FUSION": "1",
+    }
+
+
+def _descriptors(result: int, stdio: int) -> int:
+    """Puts stdio on 1 and 2, nothing on 0, the result pipe on RESULT_FD. `result` and `stdio` are above it."""
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(stdio, 1)
+    os.dup2(stdio, 2)
+    os.dup2(result, RESULT_FD, inheritable=False)
+    return RESULT_FD
+
+
+def _move_up(fd: int) -> int:
+    """A duplicate of a descriptor with a number above the fixed ones."""
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+
+
+def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], notify: int, ready: int, tmp: str,
+         build: str) -> None:  # fmt: skip
+    """Never returns. `fds` are source, result and stdio; `ready` is told 'ok', or why the box could not be closed."""
+    code = 1
+    try:
+        source_fd, result_fd, stdio_fd = (_move_up(fd) for fd in fds)
+        notify = _move_up(notify) if notify >= 0 else -1
+        ready = _move_up(ready)
+        try:
+            source = read_memfd(source_fd, SOURCE_LIMIT)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            result = _descriptors(result_fd, stdio_fd)
+            box.inside_setup([result, ready], notify, tmp, Limits.from_json(request["limits"]))
+            os.environ.clear()
+            os.environ.update(environment(tmp))
+            os.makedirs(tmp, exist_ok=True)
+            os.chdir(tmp)
+        except (BoxError, FrameError, OSError) as error:
+            os.write(ready, str(error).encode()[:1000])
+            os._exit(125)
+        os.write(ready, b"ok")
+        os.close(ready)
+        code = _capture(request, source, result, build)
+    finally:
+        os._exit(code)
+
+
+def _capture(request: Dict[str, Any], source: bytes, result: int, build: str) -> int:
+    """Records the candidate; 0 when all was said that there was to say."""
+    faulthandler.enable(file=sys.__stderr__)
+    from .capture import Capture
+
+    Capture(request, source, PipeWriter(result).send, build).run()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    return 0
