@@ -80,15 +80,19 @@ int gk_store_send_end(struct gk_store *store, int64_t ask, int n, int64_t ended_
 	               (int64_t)http, outcome, ask, (int64_t)n);
 }
 
+/* On the wire when the process died, or answered and not journalled in time: paid, perhaps, for nothing. */
+#define IS_LOST "outcome IS NULL OR (outcome <> 'lost' AND http BETWEEN 200 AND 299 AND NOT EXISTS" \
+	"(SELECT 1 FROM answer WHERE answer.ask = send.ask))"
+
 int gk_store_sends_lost(struct gk_store *store, struct gk_arena *arena, struct gk_store_ask **asks, size_t *count,
                         struct gk_err *e)
 {
 	sql_auto *statement = sql_query(store, e, "SELECT " ASK_COLUMNS " FROM send JOIN ask ON ask.id = send.ask"
-	                                " WHERE send.outcome IS NULL ORDER BY send.id", "");
+	                                " WHERE " IS_LOST " ORDER BY send.id", "");
 
 	if (read_asks(store, statement, arena, asks, count, e) < 0)
 		return -1;
-	return sql_run(store, e, "UPDATE send SET outcome = 'lost' WHERE outcome IS NULL", "");
+	return sql_run(store, e, "UPDATE send SET outcome = 'lost' WHERE " IS_LOST, "");
 }
 
 int gk_store_answer_add(struct gk_store *store, const struct gk_store_answer *answer, struct gk_err *e)

@@ -101,7 +101,10 @@ int gk_store_asks_open(struct gk_store *store, struct gk_arena *arena, struct gk
 int gk_store_send_start(struct gk_store *store, int64_t ask, int n, int64_t started_ns, struct gk_err *e);
 int gk_store_send_end(struct gk_store *store, int64_t ask, int n, int64_t ended_ns, int http, const char *outcome,
                       struct gk_err *e);
-/* Sends without an end, left by a killed process: each becomes `lost`. Returns their asks (one entry per send). */
+/*
+ * Sends that a killed process left without an end, or with an answer that was
+ * not stored: each becomes `lost`. Returns their asks (one entry per send).
+ */
 int gk_store_sends_lost(struct gk_store *store, struct gk_arena *arena, struct gk_store_ask **asks, size_t *count,
                         struct gk_err *e);
 
