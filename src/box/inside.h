@@ -13,6 +13,10 @@
  *            then gk_box_stub_wait(): returns when inside and its whole tree are gone; then sends `exited`.
  *   inside   gk_box_inside_setup(): before it imports anything foreign. Afterwards only the descriptors named
  *            are open, nothing can be written but tmp_folder, and there is no way back.
+ *
+ * tmp_folder comes from the environment variable GEAK_TMP that geak gives to the zygote. Where inside gets mounts
+ * of its own (GK_BOX_HAS_MOUNT) it is a fresh, small tmpfs for each candidate and vanishes with it. Elsewhere it is
+ * a real folder: the stub makes one below GEAK_TMP for each candidate and removes it after gk_box_stub_wait().
  */
 #ifndef GK_BOX_INSIDE_H
 #define GK_BOX_INSIDE_H
@@ -28,16 +32,17 @@ enum {
 	GK_BOX_HAS_LANDLOCK = 4,
 	GK_BOX_HAS_SECCOMP = 8,
 	GK_BOX_HAS_COUNT = 16,   /* creations of processes and threads are counted by the stub */
+	GK_BOX_HAS_NET = 32,     /* no network but an empty loopback (else seccomp refuses sockets) */
 };
 
-/* In the stub, right after its fork. Returns the bits (PID, MOUNT) that inside will get; never fails. */
+/* In the stub, right after its fork. Returns GK_BOX_HAS_PID when inside will be PID 1, else 0; never fails. */
 int gk_box_stub_enter(void);
 
 struct gk_box_inside {
 	const int32_t *keep_fds;  /* descriptors that stay open, besides 0, 1 and 2 */
 	int32_t keep_count;
 	int32_t notify_fd;        /* inside's end of the socketpair to the stub, or -1; closed on return */
-	const char *tmp_folder;   /* the one writable folder ("/tmp"); made when missing, emptied by the mount */
+	const char *tmp_folder;   /* the one writable folder; it must exist */
 	int64_t cpu_s;            /* each: 0 or less leaves it alone */
 	int64_t memory_bytes;     /* on top of what the process has mapped already */
 	int64_t file_bytes;       /* size of one file, and of the whole of tmp_folder where it is a private mount */
@@ -45,7 +50,7 @@ struct gk_box_inside {
 };
 
 /*
- * In inside. own session, limits, private mounts, descriptors, no capabilities, no_new_privs, Landlock, seccomp.
+ * In inside, which has one thread: own session, limits, private mounts, descriptors, no capabilities, no_new_privs, Landlock, seccomp.
  * Returns the GK_BOX_HAS bits that are in force, or -1 with words in message when a layer that the kernel
  * has could not be set up (the caller must then not run the candidate).
  */

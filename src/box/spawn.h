@@ -26,7 +26,7 @@ struct gk_limits {
 
 enum gk_namespace {
 	GK_NS_USER = 1,  /* the child is root within, with the caller's rights on files */
-	GK_NS_MOUNT = 2, /* everything read-only but a private, small tmpfs on /tmp and /dev/shm */
+	GK_NS_MOUNT = 2, /* everything read-only but a private, small tmpfs on tmp_folder */
 	GK_NS_NET = 4,
 	GK_NS_IPC = 8,
 	GK_NS_PID = 16, /* for the child's children */
@@ -41,6 +41,7 @@ struct gk_spawn {
 	} fds[GK_SPAWN_MAX_FDS]; /* from (ours) becomes to (the child's); all others are closed; 0-2 default to /dev/null */
 	size_t fd_count;
 	unsigned namespaces; /* gk_namespace bits; take them from gk_box_probe()->namespaces */
+	const char *tmp_folder; /* see GK_NS_MOUNT; NULL: no writable folder */
 	bool no_new_privileges;
 	struct gk_limits limits;
 };
@@ -69,10 +70,7 @@ void gk_child_kill(struct gk_child *child);
 /* Orphaned descendants become children of this process, so that gk_child_kill() gets at them. Once, at the start. */
 void gk_box_adopt_orphans(void);
 
-/*
- * Finds a program: as it stands when it has a '/', else along PATH. Static
- * storage-free: the path goes to the caller's buffer.
- */
+/* Finds a program: as it stands when it has a '/', else along PATH. */
 int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e);
 
 /* ---- what this machine can do ---- */
@@ -88,5 +86,11 @@ struct gk_box_facts {
 };
 /* Tried out once per process (in a forked child), then remembered. */
 const struct gk_box_facts *gk_box_probe(void);
+
+/*
+ * A folder of the system that a private tmpfs can cover without hiding any of
+ * the paths in avoid (NULL-terminated, or NULL); NULL when there is none.
+ */
+const char *gk_box_tmp_folder(const char *const *avoid);
 
 #endif

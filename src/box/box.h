@@ -1,0 +1,53 @@
+/*
+ * Within the room: what the spawner and the library for the zygote share.
+ * tree.c, landlock.c, filter.c, mount.c, inside.c and stub.c make up
+ * libgeakbox.so and know nothing of base/.
+ */
+#ifndef GK_BOX_BOX_H
+#define GK_BOX_BOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- tree.c ---- */
+
+struct box_process {
+	pid_t pid, parent;
+	unsigned long long start; /* pid and start name a process for good */
+	int64_t private_bytes;    /* resident and not of a file */
+	bool is_zombie;
+};
+
+/* Descendants of root (without it), parents before children; *list is malloc'ed. */
+size_t gk_box_tree_list(pid_t root, struct box_process **list);
+/* Stops what is below root until nothing new turns up, then kills it all; *list as above: who was killed. */
+size_t gk_box_tree_kill(pid_t root, struct box_process **list);
+
+/* ---- landlock.c ---- */
+
+int gk_box_landlock_abi(void); /* 0: none */
+/* Reading and executing everywhere, writing below folder (may be NULL) and to /dev/null only. -1 with errno. */
+int gk_box_landlock(const char *folder);
+
+/* ---- filter.c ---- */
+
+struct box_filter {
+	bool own_pids;       /* in a pid namespace of its own: signals need no filter */
+	bool count_creations; /* clone asks the listener */
+};
+/* Installs the filter; *listener gets the notification descriptor, or -1. -1 with errno. */
+int gk_box_filter(const struct box_filter *filter, int *listener);
+bool gk_box_filter_can_count(void);
+/* Answers one notification: creations beyond *left fail. False when the listener is of no more use. */
+bool gk_box_filter_answer(int listener, int64_t *left);
+
+/* ---- mount.c; safe between fork and exec ---- */
+
+/* In a new mount namespace: nothing travels back, all is read-only. -1 with errno. */
+int gk_box_mount_private(void);
+int gk_box_mount_tmp(const char *folder, int64_t bytes);
+int gk_box_mount_proc(void);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The seccomp filter of candidates: everything is allowed but a list. Two
+ * things need more than a list. Creations of processes and threads ask the
+ * stub, which counts them: RLIMIT_NPROC exempts root, and root is what we are
+ * in many containers. And without a pid namespace signals to others are
+ * refused, since zygote and geak run under the same user.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "box.h"
+
+#define NAMESPACE_FLAGS                                                                                      \
+	((uint64_t)(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	            CLONE_NEWCGROUP))
+
+static const char *const denied[] = {
+	/* other processes and the kernel */
+	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd",
+	"pidfd_send_signal", "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module",
+	"finit_module", "delete_module", "reboot", "syslog", "acct", "quotactl", "quotactl_fd", "iopl", "ioperm",
+	"lookup_dcookie", "vhangup", "personality", "io_uring_setup", "io_uring_enter", "io_uring_register",
+	/* keys, clocks, names */
+	"keyctl", "add_key", "request_key", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
+	"sethostname", "setdomainname", "swapon", "swapoff",
+	/* mounts and namespaces */
+	"mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "mount_setattr", "move_mount", "open_tree",
+	"fsopen", "fsconfig", "fsmount", "fspick", "open_by_handle_at", "name_to_handle_at", "fanotify_init",
+	/* memory that no limit counts, and ways out of the box */
+	"memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open", "socket", "move_pages",
+	"migrate_pages",
+};
+
+static int deny_list(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++) {
+		int number = seccomp_syscall_resolve_name(denied[i]);
+
+		/* A name that this libseccomp does not know: the system call is newer than its tables. */
+		if (number == __NR_SCMP_ERROR)
+			continue;
+		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0) < 0)
+			return -1;
+	}
+	/* Limits of others; getrlimit() is prlimit64(0, ..). */
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+	                        SCMP_A0(SCMP_CMP_NE, 0, 0));
+}
+
+static int keep_signals_in(scmp_filter_ctx filter)
+{
+	static const int aimed[] = {SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo),
+	                            SCMP_SYS(rt_tgsigqueueinfo)};
+	scmp_datum_t self = (scmp_datum_t)getpid();
+
+	for (size_t i = 0; i < sizeof aimed / sizeof aimed[0]; i++)
+		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), aimed[i], 1, SCMP_A0(SCMP_CMP_NE, self, 0)) < 0)
+			return -1;
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tkill), 0);
+}
+
+/* clone3 has its flags in memory, where they can change behind our back; glibc falls back to clone. */
+static int guard_creations(scmp_filter_ctx filter, bool count)
+{
+	static const int creating[] = {SCMP_SYS(clone), SCMP_SYS(fork), SCMP_SYS(vfork)};
+
+	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0)
+		return -1;
+	for (size_t i = 0; count && i < sizeof creating / sizeof creating[0]; i++)
+		if (seccomp_rule_add(filter, SCMP_ACT_NOTIFY, creating[i], 0) < 0)
+			return -1;
+	for (uint64_t flag = 1; !count && flag <= NAMESPACE_FLAGS; flag <<= 1)
+		if (flag & NAMESPACE_FLAGS &&
+		    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+		                     SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)) < 0)
+			return -1;
+	return 0;
+}
+
+bool gk_box_filter_can_count(void)
+{
+	uint32_t action = SECCOMP_RET_USER_NOTIF;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+int gk_box_filter(const struct box_filter *wanted, int *listener)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int code = -ENOMEM;
+
+	*listener = -1;
+	if (!filter)
+		goto out;
+	/* Calls of the 32-bit table would pass by the list. */
+	code = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
+	if (code < 0 || deny_list(filter) < 0 || guard_creations(filter, wanted->count_creations) < 0 ||
+	    (!wanted->own_pids && keep_signals_in(filter) < 0)) {
+		code = code < 0 ? code : -EINVAL;
+		goto out;
+	}
+	code = seccomp_load(filter);
+	if (code == 0 && wanted->count_creations)
+		*listener = seccomp_notify_fd(filter);
+out:
+	if (filter)
+		seccomp_release(filter);
+	errno = code < 0 ? -code : 0;
+	return code < 0 ? -1 : 0;
+}
+
+static void decide(const struct seccomp_notif *question, struct seccomp_notif_resp *answer, int64_t *left)
+{
+	answer->id = question->id;
+	if (question->data.nr == SYS_clone && question->data.args[0] & NAMESPACE_FLAGS) {
+		answer->error = -EPERM;
+	} else if (*left <= 0) {
+		answer->error = -EAGAIN;
+	} else {
+		--*left;
+		answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	}
+}
+
+bool gk_box_filter_answer(int listener, int64_t *left)
+{
+	struct seccomp_notif *question = NULL;
+	struct seccomp_notif_resp *answer = NULL;
+	bool is_useful = true;
+
+	if (seccomp_notify_alloc(&question, &answer) < 0)
+		return false;
+	/* The asker may be dead by now: no answer is due then. */
+	if (seccomp_notify_receive(listener, question) < 0) {
+		is_useful = errno == EINTR || errno == ENOENT || errno == ECANCELED;
+	} else {
+		decide(question, answer, left);
+		seccomp_notify_respond(listener, answer);
+	}
+	seccomp_notify_free(question, answer);
+	return is_useful;
+}
