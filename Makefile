@@ -26,7 +26,7 @@ TBIN  := $(TESTS:%.c=$B/%)
 
 $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
 .PHONY: all objects unit clean
-all: $B/geak
+all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -34,6 +34,13 @@ $B/geak: $B/src/main.o $B/libgeak.a
 $B/libgeak.a: $(OBJ)
 	@rm -f $@
 	ar rcs $@ $^
+
+# The sandbox from within, for the worker's ctypes: never instrumented, the interpreter is not either.
+BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount inside stub)
+$B/libgeakbox.so: $(BOX_SRC) $(wildcard src/box/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
+		-o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp)
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
