@@ -70,6 +70,7 @@ struct gk_task {
 	struct gk_case *cases;
 	size_t case_count;
 	json_t *held_out;        /* generator: docs/task.md; NULL when there is none */
+	json_t *drawn;           /* parameters of the held-out cases that were drawn: kept alive with the task */
 	const char *instruction; /* text of instruction.md */
 	const char *reference;   /* text of reference.py */
 	size_t reference_size;

@@ -1,0 +1,1 @@
+"""Reference of a task that only tests of the reader use."""

@@ -1,0 +1,1 @@
+"""Oracle of a task that only tests of the reader use."""
