@@ -20,7 +20,7 @@ from triton.runtime.errors import OutOfResources
 
 from .cannot import FOREIGN_KERNEL, NOT_CAPTURABLE, candidate_line
 from .device_facts import Device
-from .record import Recorder, dtype_name
+from .record import Recorder, dtype_name, raw_bytes
 
 OPTIONS = ("num_warps", "num_stages", "num_ctas", "maxnreg", "enable_fp_fusion", "launch_cooperative_grid", "launch_pdl",
            "waves_per_eu", "matrix_instr_nonkdim", "kpack", "schedule_hint", "allow_flush_denorm")  # fmt: skip
@@ -346,7 +346,7 @@ def float_bits(kind: str, value: float) -> str:
         return "0x" + struct.pack(">d", value).hex()
     dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[kind]
     with torch._C.DisableTorchFunction():
-        raw = torch.tensor([value], dtype=dtype).view(torch.uint8).numpy().tobytes()
+        raw = raw_bytes(torch.tensor([value], dtype=dtype))
     return "0x" + raw[::-1].hex()
 
 

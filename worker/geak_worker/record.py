@@ -11,6 +11,7 @@ table that is built in five operations is one step, whatever its history.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections import Counter
 from typing import Any, Dict, List, Optional, Tuple
@@ -29,6 +30,11 @@ INTEGERS = {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torc
 def dtype_name(dtype: torch.dtype) -> str:
     """'float32' for torch.float32."""
     return str(dtype).replace("torch.", "")
+
+
+def raw_bytes(tensor: torch.Tensor) -> bytes:
+    """The bytes of a contiguous CPU tensor (numpy need not be there)."""
+    return ctypes.string_at(tensor.data_ptr(), tensor.numel() * tensor.element_size()) if tensor.numel() else b""
 
 
 class Buffer:
@@ -161,7 +167,7 @@ class Recorder:
 
     def _table(self, dst: Dict[str, Any], twin: torch.Tensor, dtype: torch.dtype) -> Dict[str, Any]:
         """The shortest step that writes the bytes of `twin`."""
-        raw = twin.numpy().tobytes()
+        raw = raw_bytes(twin)
         size = dtype.itemsize
         if raw == raw[:size] * (len(raw) // size):
             return {"op": "fill", "dst": dst, "bits": "0x" + raw[:size][::-1].hex()}
@@ -187,7 +193,7 @@ class Recorder:
         if not tensor.numel():
             return
         self.settle(self.buffer(tensor))
-        bits = torch.full((1,), value, dtype=tensor.dtype).view(torch.uint8).numpy().tobytes()
+        bits = raw_bytes(torch.full((1,), value, dtype=tensor.dtype))
         self.steps.append({"op": "fill", "dst": self.view(tensor), "bits": "0x" + bits[::-1].hex()})
 
     def iota(self, tensor: torch.Tensor, start: int, step: int) -> None:
