@@ -1,0 +1,356 @@
+#include "cascade.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "state.h"
+
+struct gk_cascade *gk_cascade_new(const struct gk_judge_setup *setup)
+{
+	struct gk_cascade *c = gk_alloc(sizeof *c);
+
+	c->setup = *setup;
+	c->source = (struct gk_source){setup->source, setup->source_size};
+	c->rounds = setup->rounds > 0 ? setup->rounds : GK_JUDGE_ROUNDS;
+	for (size_t i = 0; i < setup->task->param_count; i++)
+		c->has_data |= setup->task->params[i].data;
+	c->cases = gk_alloc_array(setup->case_count ? setup->case_count : 1, sizeof *c->cases);
+	for (size_t i = 0; i < setup->case_count; i++) {
+		const char *id = setup->cases[i]->id, *mark = " (held out)";
+		size_t size = strlen(id), tail = strlen(mark);
+		bool marked = size > tail && strcmp(id + size - tail, mark) == 0;
+
+		c->cases[i].variants = 1;
+		c->cases[i].id = gk_arena_printf(&c->arena, "%s%s", id,
+		                                 setup->cases[i]->held_out && !marked ? mark : "");
+	}
+	return c;
+}
+
+static void case_release(struct case_state *s)
+{
+	gk_plan_free(s->plans[0]);
+	gk_plan_free(s->plans[1]);
+	json_decref(s->call[0].detail);
+	json_decref(s->call[1].detail);
+	json_decref(s->exec.detail);
+}
+
+void gk_cascade_free(struct gk_cascade *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		case_release(&c->cases[i]);
+	for (size_t i = 0; i < c->modules.count; i++)
+		gk_ir_free(c->modules.items[i].ir);
+	for (size_t i = 0; i < c->trials.count; i++)
+		trial_free(c->trials.items[i]);
+	json_decref(c->args[0]);
+	json_decref(c->args[1]);
+	gk_vec_release(&c->modules);
+	gk_vec_release(&c->trials);
+	gk_verdict_release(&c->verdict);
+	gk_arena_release(&c->arena);
+	free(c->cases);
+	free(c);
+}
+
+static void finish(struct gk_cascade *c)
+{
+	write_verdict(c);
+	c->phase = PHASE_DONE;
+}
+
+/* ---- where randomness comes from ---- */
+
+uint64_t gk_judge_seed(const struct gk_judge_setup *setup, size_t case_index, int round)
+{
+	gk_buf_auto text = GK_BUF_INIT;
+
+	gk_buf_printf(&text, "inputs/%s/%s/%d", setup->task->id, setup->cases[case_index]->id, round);
+	return gk_hmac_seed(setup->secret, gk_buf_text(&text)) >> 1; /* 63 bits travel as a JSON integer */
+}
+
+const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t case_index, int round)
+{
+	const struct gk_task *task = setup->task;
+
+	(void)case_index;
+	return task->distribution_count ? task->distributions[(size_t)round % task->distribution_count] : "normal";
+}
+
+int gk_judge_take_round(int take)
+{
+	return take;
+}
+
+static void write_salt(const struct gk_cascade *c, int take, char salt[33])
+{
+	gk_buf_auto text = GK_BUF_INIT;
+	uint64_t a, b;
+
+	gk_buf_printf(&text, "salt/%s/%s/%d", c->setup.task->id, c->setup.candidate, take);
+	a = gk_hmac_seed(c->setup.secret, gk_buf_text(&text));
+	gk_buf_add_char(&text, '+');
+	b = gk_hmac_seed(c->setup.secret, gk_buf_text(&text));
+	snprintf(salt, 33, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+}
+
+/* ---- actions ---- */
+
+static bool issue_capture(struct gk_cascade *c, struct gk_judge_action *action)
+{
+	for (int take = 0; take < 2; take++) {
+		if (c->capture_issued[take])
+			continue;
+		c->capture_issued[take] = true;
+		action->kind = GK_JUDGE_CAPTURE;
+		action->take = take;
+		write_salt(c, take, action->salt);
+		return true;
+	}
+	return false;
+}
+
+static bool issue_trial(struct gk_cascade *c, struct gk_judge_action *action)
+{
+	if (c->next_trial == c->trials.count)
+		return false;
+	action->kind = GK_JUDGE_EXECUTE;
+	action->execution = &c->trials.items[c->next_trial++]->x;
+	return true;
+}
+
+bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
+{
+	*action = (struct gk_judge_action){0};
+	switch (c->phase) {
+	case PHASE_LINT:
+		action->kind = GK_JUDGE_LINT;
+		return !c->lint_issued && (c->lint_issued = true);
+	case PHASE_CAPTURE:
+		return issue_capture(c, action);
+	case PHASE_EXECUTE:
+		return issue_trial(c, action);
+	case PHASE_DONE:
+		action->kind = GK_JUDGE_DONE;
+		action->verdict = &c->verdict;
+		return !c->done_issued && (c->done_issued = true);
+	}
+	return false;
+}
+
+/* ---- waves of executions ---- */
+
+static void add_trial(struct gk_cascade *c, size_t case_index, int round, int variant)
+{
+	struct trial *t = trial_new(c, case_index, round, variant);
+
+	t->x.number = c->trials.count;
+	gk_vec_push(&c->trials, t);
+}
+
+static void start_wave(struct gk_cascade *c)
+{
+	size_t width = c->is_failing ? GK_JUDGE_AFTER : GK_JUDGE_WAVE, left = c->setup.case_count - c->next_case;
+	int rounds = c->is_failing ? 1 : c->rounds;
+
+	c->wave_first = c->trials.count;
+	c->wave_case = c->next_case;
+	for (size_t end = c->next_case + (width < left ? width : left); c->next_case < end; c->next_case++) {
+		for (int round = 0; round < rounds; round++)
+			add_trial(c, c->next_case, round, 0);
+		for (int variant = 1; !c->is_failing && variant < c->cases[c->next_case].variants; variant++)
+			add_trial(c, c->next_case, 0, variant);
+	}
+	if (c->wave_case == c->next_case)
+		finish(c);
+}
+
+static bool wave_is_told(const struct gk_cascade *c)
+{
+	for (size_t i = c->wave_first; i < c->trials.count; i++)
+		if (!c->trials.items[i]->is_told)
+			return false;
+	return true;
+}
+
+static void move_failing(struct failing *to, struct failing *from)
+{
+	*to = *from;
+	from->detail = NULL;
+}
+
+/* Being wrong outweighs being undecided; otherwise the first trial speaks for its case. */
+static void take_failing(struct case_state *s, struct trial *t)
+{
+	if (t->is_right || (s->exec.kind && !(s->exec.outcome == GK_UNDECIDED && t->failing.outcome == GK_FAIL)))
+		return;
+	json_decref(s->exec.detail);
+	move_failing(&s->exec, &t->failing);
+}
+
+static void end_wave(struct gk_cascade *c)
+{
+	bool failed = c->is_failing, was_failing = c->is_failing;
+
+	for (size_t i = c->wave_first; i < c->trials.count; i++) {
+		struct trial *t = c->trials.items[i];
+
+		c->cases[t->x.case_index].is_tried = true;
+		failed |= !t->is_right;
+		take_failing(&c->cases[t->x.case_index], t);
+	}
+	c->is_failing = failed;
+	if (was_failing || c->next_case == c->setup.case_count)
+		finish(c);
+	else
+		start_wave(c);
+}
+
+void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_judge_data *data,
+                         const struct gk_execute_result *result, const void *const *got, const void *const *want,
+                         double ms)
+{
+	struct trial *t = number < c->trials.count ? c->trials.items[number] : NULL;
+
+	if (c->phase != PHASE_EXECUTE || !t || t->is_told)
+		return;
+	t->is_told = true;
+	c->stages_ms[GK_STAGE_EXEC] += ms;
+	trial_judge(c, t, data, result, got, want);
+	if (wave_is_told(c))
+		end_wave(c);
+}
+
+/* ---- lint and capture ---- */
+
+void gk_cascade_linted(struct gk_cascade *c, const struct gk_lint_result *result, double ms)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (c->phase != PHASE_LINT)
+		return;
+	c->stages_ms[GK_STAGE_LINT] = ms;
+	if (result->passed) {
+		c->phase = PHASE_CAPTURE;
+		return;
+	}
+	gk_describe_foreign(&words, result->message, 1000);
+	if (!strstr(result->message, "line "))
+		gk_describe_line(&words, &c->source, result->line);
+	c->overall[0] = failing_of(c, GK_FAIL, gk_arena_string(&c->arena, result->kind), &words);
+	finish(c);
+}
+
+static void remember_args(struct gk_cascade *c, const struct gk_judge_data *data)
+{
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		struct case_state *s = &c->cases[i];
+		gk_buf_auto words = GK_BUF_INIT;
+
+		gk_describe_args(&words, &data[i]);
+		s->args = gk_arena_string(&c->arena, gk_buf_text(&words));
+		s->tensor_count = data[i].input_count;
+		s->tensor_names = gk_arena_array(&c->arena, s->tensor_count + 1, sizeof *s->tensor_names);
+		for (size_t t = 0; t < s->tensor_count; t++)
+			s->tensor_names[t] = gk_arena_string(&c->arena, data[i].inputs[t].name);
+	}
+}
+
+/* Data scalars of both takes; kept as JSON until the takes are compared. */
+static void keep_args(struct gk_cascade *c, int take, const struct gk_judge_data *data)
+{
+	c->args[take] = json_array();
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		json_array_append(c->args[take], data[i].args);
+}
+
+static int count_variants(const struct gk_plan *plan)
+{
+	int most = 1;
+
+	for (uint32_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i].op == GK_STEP_CHOOSE && (int)plan->steps[i].variant_count > most)
+			most = (int)plan->steps[i].variant_count;
+	return most < GK_JUDGE_MAX_VARIANTS ? most : GK_JUDGE_MAX_VARIANTS;
+}
+
+static void hash_plans(struct gk_cascade *c)
+{
+	struct gk_sha256 all;
+	uint8_t digest[GK_HASH_BYTES];
+	char hex[GK_HEX_SIZE];
+
+	gk_sha256_init(&all);
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		gk_plan_hash(c->cases[i].plans[0], hex);
+		gk_sha256_add(&all, c->cases[i].id, strlen(c->cases[i].id) + 1);
+		gk_sha256_add(&all, hex, sizeof hex);
+		c->cases[i].variants = count_variants(c->cases[i].plans[0]);
+	}
+	gk_sha256_end(&all, digest);
+	for (int i = 0; i < GK_HASH_BYTES; i++)
+		snprintf(c->plan_hash + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void compare_takes(struct gk_cascade *c)
+{
+	bool same = true;
+
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		same &= judge_agreement(c, json_array_get(c->args[0], i), json_array_get(c->args[1], i), i);
+	if (!same) {
+		finish(c);
+		return;
+	}
+	hash_plans(c);
+	c->phase = PHASE_EXECUTE;
+	start_wave(c);
+}
+
+static int take_1_failed(const struct gk_cascade *c)
+{
+	return c->capture_told[1] && !c->take_is_right[1];
+}
+
+void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_data *data,
+                         const struct gk_capture_result *result, double ms)
+{
+	if (c->phase != PHASE_CAPTURE || c->capture_told[take])
+		return;
+	c->capture_told[take] = true;
+	if (ms > c->stages_ms[GK_STAGE_CALL])
+		c->stages_ms[GK_STAGE_CALL] = ms;
+	if (take == 0)
+		remember_args(c, data);
+	keep_args(c, take, data);
+	c->take_is_right[take] = judge_claims(c, take, data, result);
+	/* the first take decides when both fail, whichever comes first */
+	c->decisive = c->capture_told[0] && !c->take_is_right[0] ? 0 : take_1_failed(c);
+	if (c->capture_told[0] && (!c->take_is_right[0] || (c->capture_told[1] && !c->take_is_right[1])))
+		finish(c);
+	else if (c->capture_told[0] && c->capture_told[1])
+		compare_takes(c);
+}
+
+void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
+{
+	if (c->phase == PHASE_DONE)
+		return;
+	gk_verdict_release(&c->verdict);
+	memcpy(c->verdict.stages_ms, c->stages_ms, sizeof c->stages_ms);
+	c->verdict.stage = c->phase == PHASE_LINT ? GK_STAGE_LINT : c->phase == PHASE_CAPTURE ? GK_STAGE_CALL : GK_STAGE_EXEC;
+	c->verdict.outcome = GK_INFRA;
+	c->verdict.kind = why->kind == GK_ERR_INPUT ? "task" : "infra";
+	c->verdict.message = gk_arena_string(&c->verdict.arena, why->text);
+	c->verdict.plan_hash = "";
+	c->phase = PHASE_DONE;
+}
+
+const struct gk_plan *gk_cascade_plan(const struct gk_cascade *c, int take, size_t case_index)
+{
+	return case_index < c->setup.case_count ? c->cases[case_index].plans[take] : NULL;
+}

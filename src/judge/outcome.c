@@ -1,0 +1,216 @@
+/* The verdict from what has been decided: stage, outcome, words, one result for each case and part. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "state.h"
+
+enum { LISTED_CASES = 6, PRINTED_BYTES = 500 };
+
+static struct gk_case_result *add_case(struct gk_verdict *v, const char *id, const char *part,
+                                       const struct failing *failing)
+{
+	struct gk_case_result *r = &v->cases[v->case_count++];
+
+	r->case_id = gk_arena_string(&v->arena, id);
+	r->part = part;
+	r->outcome = failing->kind ? failing->outcome : GK_PASS;
+	r->kind = gk_arena_string(&v->arena, failing->kind ? failing->kind : "");
+	r->message = gk_arena_string(&v->arena, failing->kind ? failing->message : "");
+	r->detail = failing->detail ? json_incref(failing->detail) : NULL;
+	return r;
+}
+
+static void list_cases(struct gk_cascade *c)
+{
+	struct gk_verdict *v = &c->verdict;
+
+	v->cases = gk_arena_array(&v->arena, 2 * c->setup.case_count + 1, sizeof *v->cases);
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		if (c->cases[i].is_captured)
+			add_case(v, c->cases[i].id, "call", &c->cases[i].call[c->decisive]);
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		if (c->cases[i].is_tried)
+			add_case(v, c->cases[i].id, "exec", &c->cases[i].exec);
+}
+
+/* The case whose failure is told in full: the first that is wrong, else the first that is undecided. */
+static const struct failing *first_failing(const struct gk_cascade *c, bool exec, size_t *index)
+{
+	const struct failing *undecided = NULL;
+
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		const struct failing *f = exec ? &c->cases[i].exec : &c->cases[i].call[c->decisive];
+
+		if (!f->kind || (f->outcome == GK_UNDECIDED && undecided))
+			continue;
+		*index = i;
+		if (f->outcome == GK_FAIL)
+			return f;
+		undecided = f;
+	}
+	return undecided;
+}
+
+/* "Right: a; b; and 3 more." of the cases that have passed, or failed, in the part. */
+static void add_list(struct gk_buf *words, const struct gk_cascade *c, bool exec, bool passed, size_t but,
+                     const char *title)
+{
+	size_t listed = 0, more = 0;
+
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		const struct case_state *s = &c->cases[i];
+		bool known = exec ? s->is_tried : s->is_captured;
+
+		if (!known || i == but || passed != !(exec ? s->exec.kind : s->call[c->decisive].kind))
+			continue;
+		if (listed == LISTED_CASES) {
+			more++;
+			continue;
+		}
+		gk_buf_printf(words, "%s%s", listed++ ? "; " : title, s->id);
+	}
+	if (more > 0)
+		gk_buf_printf(words, "; and %zu more", more);
+	if (listed > 0)
+		gk_buf_add_char(words, '.');
+}
+
+static void tell_case(struct gk_cascade *c, bool exec, size_t index, const struct failing *f)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+	const struct case_state *s = &c->cases[index];
+
+	gk_buf_printf(&words, "Case %s", s->id);
+	if (s->args)
+		gk_buf_printf(&words, " (%s)", s->args);
+	gk_buf_printf(&words, ": %s.", f->message);
+	add_list(&words, c, exec, false, index, " Wrong as well: ");
+	add_list(&words, c, exec, true, index, exec ? " Right: " : " Captured: ");
+	c->verdict.message = gk_arena_string(&c->verdict.arena, gk_buf_text(&words));
+}
+
+static void decide(struct gk_cascade *c, enum gk_stage stage, enum gk_outcome outcome, const char *kind)
+{
+	c->verdict.stage = stage;
+	c->verdict.outcome = outcome;
+	c->verdict.kind = gk_arena_string(&c->verdict.arena, kind);
+}
+
+static void decide_call(struct gk_cascade *c, const struct failing *f)
+{
+	bool called = strcmp(f->kind, "wrong_contract") == 0; /* it runs, but returns something else */
+
+	decide(c, called ? GK_STAGE_EXEC : GK_STAGE_CALL, f->outcome, f->kind);
+	c->verdict.call = called;
+}
+
+static void decide_exec(struct gk_cascade *c)
+{
+	size_t index = 0;
+	const struct failing *f = first_failing(c, true, &index);
+
+	c->verdict.call = true;
+	c->verdict.evidence = GK_SIMULATED;
+	c->verdict.plan_hash = gk_arena_string(&c->verdict.arena, c->plan_hash);
+	if (f) {
+		decide(c, GK_STAGE_EXEC, f->outcome, f->kind);
+		tell_case(c, true, index, f);
+		return;
+	}
+	decide(c, GK_STAGE_EXEC, GK_PASS, "pass");
+	c->verdict.exec = true;
+}
+
+static void add_note(struct gk_verdict *v, const char *text)
+{
+	json_t *string = json_string(text);
+
+	if (!v->notes)
+		v->notes = json_array();
+	json_array_append_new(v->notes, string ? string : json_string("(a note that is not UTF-8)"));
+}
+
+static void add_printed(struct gk_cascade *c)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	for (size_t i = 0; i < c->trials.count; i++) {
+		if (!c->trials.items[i]->printed)
+			continue;
+		gk_buf_add_text(&words, "device_print: ");
+		gk_describe_foreign(&words, c->trials.items[i]->printed, PRINTED_BYTES);
+		add_note(&c->verdict, gk_buf_text(&words));
+		return;
+	}
+}
+
+static void add_variants(struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		const struct gk_plan *plan = c->cases[i].plans[0];
+
+		for (uint32_t s = 0; plan && s < plan->step_count; s++) {
+			char text[128];
+
+			if (plan->steps[s].op != GK_STEP_CHOOSE ||
+			    plan->steps[s].variant_count <= (uint32_t)c->cases[i].variants)
+				continue;
+			snprintf(text, sizeof text, "autotune: %d of %u configurations were executed", c->cases[i].variants,
+			         plan->steps[s].variant_count);
+			add_note(&c->verdict, text);
+			return;
+		}
+	}
+}
+
+/* What the candidate did besides launching, as capture notes it: the first plan's. */
+static void add_capture_notes(struct gk_cascade *c)
+{
+	const struct gk_plan *plan = c->setup.case_count ? c->cases[0].plans[0] : NULL;
+	json_t *notes = plan ? json_object_get(plan->from, "notes") : NULL, *item;
+	size_t i;
+
+	json_array_foreach(notes, i, item) {
+		gk_buf_auto words = GK_BUF_INIT;
+
+		gk_describe_foreign(&words, json_string_value(item), PRINTED_BYTES);
+		if (i < 16)
+			add_note(&c->verdict, gk_buf_text(&words));
+	}
+}
+
+static void add_notes(struct gk_cascade *c)
+{
+	add_capture_notes(c);
+	if (c->trials.count == 0)
+		return;
+	if (c->atomics > 0)
+		add_note(&c->verdict, "atomics: the order of additions may change results from run to run");
+	add_printed(c);
+	add_variants(c);
+	c->verdict.counts = json_pack("{s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read, "bytes_written",
+	                              (json_int_t)c->bytes_written, "operations", (json_int_t)c->operations, "launches",
+	                              (json_int_t)c->launches);
+}
+
+void write_verdict(struct gk_cascade *c)
+{
+	struct gk_verdict *v = &c->verdict;
+	size_t index = 0;
+	const struct failing *f;
+
+	v->plan_hash = v->message = "";
+	memcpy(v->stages_ms, c->stages_ms, sizeof v->stages_ms);
+	list_cases(c);
+	f = first_failing(c, false, &index);
+	if (c->overall[c->decisive].kind) {
+		decide(c, c->phase == PHASE_LINT ? GK_STAGE_LINT : GK_STAGE_CALL, c->overall[c->decisive].outcome, c->overall[c->decisive].kind);
+		v->message = gk_arena_string(&v->arena, c->overall[c->decisive].message);
+	} else if (f) {
+		decide_call(c, f);
+		tell_case(c, false, index, f);
+	} else {
+		decide_exec(c);
+	}
+	add_notes(c);
+}

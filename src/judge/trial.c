@@ -1,0 +1,265 @@
+/* One execution: made from a plan, judged by what the launcher says and by its outputs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "compare.h"
+#include "contract.h"
+#include "state.h"
+
+/* ---- made ---- */
+
+/* steps of the JSON plan with each choice replaced by one of its variants. */
+static json_t *chosen_steps(const json_t *steps, int variant)
+{
+	json_t *out = json_array(), *step, *pre;
+	size_t i, j;
+
+	json_array_foreach(steps, i, step) {
+		json_t *variants = json_object_get(step, "variants"), *chosen;
+		size_t count = json_array_size(variants);
+
+		if (!variants) {
+			json_array_append(out, step);
+			continue;
+		}
+		chosen = json_array_get(variants, (size_t)variant < count ? (size_t)variant : count - 1);
+		json_array_foreach(json_object_get(chosen, "pre"), j, pre) {
+			json_array_append(out, pre);
+		}
+		json_array_append(out, json_object_get(chosen, "launch"));
+	}
+	return out;
+}
+
+static json_t *plan_json(const struct gk_plan *plan, int variant)
+{
+	json_t *json = gk_plan_to_json(plan);
+
+	json_object_set_new(json, "steps", chosen_steps(json_object_get(json, "steps"), variant));
+	json_object_set_new(json, "from", json_object());
+	return json;
+}
+
+static void add_modules(struct gk_cascade *c, const struct gk_plan *plan, struct gk_judge_execution *x)
+{
+	x->modules = gk_alloc_array(plan->kernel_count ? plan->kernel_count : 1, sizeof *x->modules);
+	for (size_t m = 0; m < c->modules.count; m++) {
+		for (uint32_t k = 0; k < plan->kernel_count; k++) {
+			const struct module *module = &c->modules.items[m];
+
+			if (strcmp(plan->kernels[k].ttir, module->hash) != 0)
+				continue;
+			x->modules[x->module_count++] =
+				(struct gk_execute_module){module->hash, module->text, module->size};
+			break; /* one kernel of the plan is enough, others may share it */
+		}
+	}
+}
+
+static void add_inputs(const struct gk_plan *plan, const struct case_state *s, struct gk_judge_execution *x)
+{
+	for (uint32_t b = 0; b < plan->buffer_count; b++) {
+		if (!plan->buffers[b].input)
+			continue;
+		for (size_t i = 0; i < s->tensor_count; i++) {
+			if (strcmp(s->tensor_names[i], plan->buffers[b].input) != 0)
+				continue;
+			x->input_buffers[x->input_count] = (int)b;
+			x->input_tensors[x->input_count++] = i;
+			break;
+		}
+	}
+}
+
+static uint64_t launch_seed(const struct gk_judge_setup *s, size_t case_index, int round, int variant)
+{
+	gk_buf_auto text = GK_BUF_INIT;
+
+	gk_buf_printf(&text, "launch/%s/%s/%s/%d/%d", s->task->id, s->cases[case_index]->id, s->candidate, round, variant);
+	return gk_hmac_seed(s->secret, gk_buf_text(&text)) >> 1;
+}
+
+struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int variant)
+{
+	struct trial *t = gk_alloc(sizeof *t);
+	struct gk_judge_execution *x = &t->x;
+	const struct gk_plan *plan;
+
+	x->case_index = case_index;
+	x->round = round;
+	x->variant = variant;
+	x->take = c->has_data ? round % 2 : 0;
+	x->seed = launch_seed(&c->setup, case_index, round, variant);
+	plan = c->cases[case_index].plans[x->take];
+	x->plan = plan_json(plan, variant);
+	add_modules(c, plan, x);
+	add_inputs(plan, &c->cases[case_index], x);
+	for (uint32_t i = 0; i < plan->output_count; i++)
+		x->output_bytes[x->output_count++] = gk_plan_view_bytes(&plan->outputs[i].view);
+	return t;
+}
+
+void trial_free(struct trial *t)
+{
+	json_decref(t->x.plan);
+	json_decref(t->failing.detail);
+	free(t->x.modules);
+	free(t);
+}
+
+/* ---- judged ---- */
+
+static void add_variant(struct gk_buf *words, const struct gk_plan *plan, int variant)
+{
+	for (uint32_t i = 0; i < plan->step_count; i++) {
+		const struct gk_plan_step *step = &plan->steps[i];
+		gk_free_auto char *config = NULL;
+
+		if (step->op != GK_STEP_CHOOSE)
+			continue;
+		config = gk_json_text(step->variants[(uint32_t)variant < step->variant_count ? (uint32_t)variant
+		                                                                             : step->variant_count - 1]
+		                              .config);
+		gk_buf_add_text(words, "with the autotune configuration ");
+		gk_describe_foreign(words, config, 300);
+		gk_buf_add_text(words, ": ");
+		return;
+	}
+}
+
+static void fail(struct gk_cascade *c, struct trial *t, enum gk_outcome outcome, const char *kind,
+                 const struct gk_buf *words)
+{
+	gk_buf_auto all = GK_BUF_INIT;
+
+	add_variant(&all, c->cases[t->x.case_index].plans[t->x.take], t->x.variant);
+	gk_buf_add(&all, gk_buf_text(words), words->size);
+	t->failing = failing_of(c, outcome, gk_arena_string(&c->arena, kind), &all);
+}
+
+static void judge_death(struct gk_cascade *c, struct trial *t, const struct gk_execute_result *r)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (r->timed_out) {
+		gk_buf_add_text(&words, "the kernels did not come to an end in time and were stopped");
+		fail(c, t, GK_FAIL, "hang", &words);
+		return;
+	}
+	gk_buf_add_text(&words, "the process that executes the kernels died under them, twice: ");
+	gk_describe_foreign(&words, r->death, 200);
+	fail(c, t, GK_FAIL, "crash", &words);
+}
+
+static void judge_finding(struct gk_cascade *c, struct trial *t, const json_t *finding)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+	const char *kind = json_string_value(json_object_get(finding, "kind"));
+	bool ours = kind && (strcmp(kind, "unsupported") == 0 || strcmp(kind, "memory") == 0);
+
+	gk_describe_finding(&words, finding, &c->source);
+	if (kind && strcmp(kind, "budget") == 0)
+		gk_buf_add_text(&words, "; a loop that does not end, or far more work than the case needs");
+	fail(c, t, ours ? GK_UNDECIDED : GK_FAIL, ours ? "not_simulated" : kind ? kind : "crash", &words);
+	t->failing.detail = json_pack("{s:O}", "finding", finding);
+}
+
+static bool inputs_are_unchanged(struct gk_cascade *c, struct trial *t, const json_t *executed)
+{
+	const struct gk_plan *plan = c->cases[t->x.case_index].plans[t->x.take];
+	gk_buf_auto words = GK_BUF_INIT;
+	json_t *changed = json_object_get(executed, "changed"), *item;
+	size_t i;
+
+	json_array_foreach(changed, i, item) {
+		json_int_t buffer = json_integer_value(item);
+		const char *name = buffer >= 0 && buffer < plan->buffer_count ? plan->buffers[buffer].input : NULL;
+
+		if (!name || gk_contract_in_place(c->setup.task, name))
+			continue;
+		gk_buf_printf(&words, "the input %s was written to; inputs must be left as they are", name);
+		fail(c, t, GK_FAIL, "input_changed", &words);
+		return false;
+	}
+	return true;
+}
+
+static bool outputs_are_written(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
+                                const json_t *executed)
+{
+	json_t *outputs = json_object_get(executed, "outputs");
+	gk_buf_auto words = GK_BUF_INIT;
+
+	for (size_t i = 0; i < data->output_count; i++) {
+		json_t *output = json_array_get(outputs, i);
+		int64_t poisoned = json_integer_value(json_object_get(output, "poisoned"));
+
+		if (poisoned == 0)
+			continue;
+		gk_describe_poison(&words, &data->outputs[i], poisoned, json_integer_value(json_object_get(output, "first")));
+		fail(c, t, GK_FAIL, "poison", &words);
+		return false;
+	}
+	return true;
+}
+
+static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data, size_t i,
+                             const void *got, const void *want)
+{
+	const struct gk_tensor *output = &data->outputs[i];
+	struct gk_comparison comparison = {.dtype = output->dtype, .want_dtype = data->want[i].dtype,
+	                                   .rank = output->rank, .got = got, .want = want};
+	struct gk_difference *d = gk_alloc(sizeof *d);
+	gk_buf_auto words = GK_BUF_INIT;
+	bool right;
+
+	memcpy(comparison.shape, output->shape, sizeof comparison.shape);
+	comparison.tolerance = gk_tolerance_of(c->setup.task, c->setup.cases[t->x.case_index], output->dtype);
+	right = gk_compare(&comparison, d);
+	if (!right) {
+		gk_describe_difference(&words, output, d, &comparison.tolerance);
+		gk_buf_printf(&words, "; inputs: %s values", gk_judge_distribution(&c->setup, t->x.case_index, t->x.round));
+		fail(c, t, GK_FAIL, "wrong_values", &words);
+		t->failing.detail = gk_difference_json(d, output->rank);
+		json_object_set_new(t->failing.detail, "output", json_string(output->name));
+	}
+	free(d);
+	return right;
+}
+
+static void add_counts(struct gk_cascade *c, struct trial *t, const json_t *executed)
+{
+	json_t *counts = json_object_get(executed, "counts");
+	const char *printed = json_string_value(json_array_get(json_object_get(executed, "notes"), 0));
+
+	c->bytes_read += (uint64_t)json_integer_value(json_object_get(counts, "bytes_read"));
+	c->bytes_written += (uint64_t)json_integer_value(json_object_get(counts, "bytes_written"));
+	c->operations += (uint64_t)json_integer_value(json_object_get(counts, "operations"));
+	c->launches += (uint64_t)json_integer_value(json_object_get(counts, "launches"));
+	c->atomics += (uint64_t)json_integer_value(json_object_get(counts, "atomics"));
+	t->printed = gk_arena_string(&c->arena, printed);
+}
+
+void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
+                 const struct gk_execute_result *r, const void *const *got, const void *const *want)
+{
+	const json_t *finding;
+
+	if (r->died || !r->executed) {
+		judge_death(c, t, r);
+		return;
+	}
+	add_counts(c, t, r->executed);
+	finding = json_object_get(r->executed, "finding");
+	if (json_is_object(finding)) {
+		judge_finding(c, t, finding);
+		return;
+	}
+	if (!inputs_are_unchanged(c, t, r->executed) || !outputs_are_written(c, t, data, r->executed))
+		return;
+	for (size_t i = 0; i < data->output_count; i++)
+		if (!values_are_right(c, t, data, i, got[i], want[i]))
+			return;
+	t->is_right = true;
+}
