@@ -357,16 +357,18 @@ def _registers(made: Any) -> Tuple[int, int, int]:
         registers = re.search(r"\.vgpr_count:\s*(\d+)", text)
         spills = re.search(r"\.vgpr_spill_count:\s*(\d+)", text)
         return int(registers.group(1)) if registers else 0, int(spills.group(1)) if spills else 0, 1024
-    return _cubin_registers(made.asm["cubin"], made.metadata.name), 0, 1024
+    return _cubin_registers(made.asm["cubin"]), 0, 1024
 
 
-def _cubin_registers(code: bytes, name: str) -> int:
-    """The register count stands in the upper byte of sh_info of the section .text.NAME."""
-    offset, size, count, names = (*struct.unpack_from("<Q", code, 40), *struct.unpack_from("<HHH", code, 58))
-    (strings,) = struct.unpack_from("<Q", code, offset + names * size + 24)
+REGCOUNT = b"\x04\x2f\x08\x00"  # an attribute of .nv.info: format 4, kind 0x2f, 8 bytes: symbol and count
+
+
+def _cubin_registers(code: bytes) -> int:
+    """Registers a thread of the one kernel in a cubin."""
+    offset, size, count = (*struct.unpack_from("<Q", code, 40), *struct.unpack_from("<HH", code, 58))
     for i in range(count):
-        at, = struct.unpack_from("<I", code, offset + i * size)
-        end = code.index(b"\0", strings + at)
-        if code[strings + at : end].decode("latin-1") == f".text.{name}":
-            return struct.unpack_from("<I", code, offset + i * size + 44)[0] >> 24
+        kind, _, _, begin, length = struct.unpack_from("<IQQQQ", code, offset + i * size + 4)
+        found = code.find(REGCOUNT, begin, begin + length) if kind == 0x70000000 else -1
+        if found >= 0:
+            return int(struct.unpack_from("<I", code, found + 8)[0])
     return 0
