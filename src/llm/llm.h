@@ -27,7 +27,7 @@ struct gk_llm_options {
 	const char *prices_file;    /* NULL: prices are unknown */
 	int max_parallel;           /* 0: 8 */
 	int max_sends;              /* HTTP requests per prompt, at most; 0: 6 */
-	int stall_ms;               /* no byte for so long ends a send; 0: 120 s */
+	int stall_ms;               /* no byte for so long ends a send; 0: 300 s */
 	int connect_ms;             /* 0: 20 s */
 	int backoff_ms;             /* first pause, doubled each time, with jitter; 0: 1000 */
 	int backoff_max_ms;         /* also the most that Retry-After is obeyed; 0: 60 s */
