@@ -49,6 +49,20 @@ static char *share_beside(struct gk_arena *arena, const char *program)
 	return NULL;
 }
 
+static char *box_beside(struct gk_arena *arena, const char *program)
+{
+	static const char *const ways[] = {"", "../lib/geak/"};
+
+	for (size_t i = 0; program && i < sizeof ways / sizeof *ways; i++) {
+		char *path = gk_arena_printf(arena, "%.*s%slibgeakbox.so", (int)(gk_path_base(program) - program),
+		                             program, ways[i]);
+
+		if (gk_path_exists(path))
+			return absolute(arena, path);
+	}
+	return NULL;
+}
+
 static int find_share(struct gk_arena *arena, const char *program, const char **share, struct gk_err *e)
 {
 	const char *told = from_environment("GEAK_SHARE");
@@ -90,6 +104,7 @@ int gk_place_find(struct gk_place *place, struct gk_arena *arena, struct gk_err 
 	const char *own = own_program(arena), *told = from_environment("GEAK_PROGRAM");
 
 	*place = (struct gk_place){.program = told ? gk_arena_string(arena, told) : own};
+	place->box = box_beside(arena, place->program);
 	find_python(place, arena);
 	return find_share(arena, own, &place->share, e);
 }

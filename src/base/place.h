@@ -11,6 +11,7 @@
 struct gk_place {
 	const char *share;       /* absolute: $GEAK_SHARE, else the checkout of build/geak, else PREFIX/share/geak */
 	const char *program;     /* $GEAK_PROGRAM, else the running program; `PROGRAM launcher` is started from it */
+	const char *box;         /* libgeakbox.so beside the program or in ../lib/geak, or NULL */
 	const char *python;      /* $GEAK_PYTHON, else the private environment's, else "python3"; it may be missing */
 	const char *python_from; /* "GEAK_PYTHON", "private environment" or "PATH" */
 };

@@ -33,5 +33,6 @@ int gk_stdout_flush(struct gk_err *e);
 gk_command_fn gk_cmd_help;
 gk_command_fn gk_cmd_task;
 gk_command_fn gk_cmd_doctor;
+gk_command_fn gk_cmd_launcher;
 
 #endif

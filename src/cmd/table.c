@@ -1,0 +1,28 @@
+#include "cmd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct gk_command gk_commands[] = {
+	{"task", gk_cmd_task, "list, show and check tasks", false},
+	{"doctor", gk_cmd_doctor, "say what works on this machine", false},
+	{"launcher", gk_cmd_launcher, "execute launch plans", true},
+	{"help", gk_cmd_help, "explain a command", false},
+	{0},
+};
+
+const struct gk_command *gk_command_find(const char *name)
+{
+	for (const struct gk_command *command = gk_commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+int gk_stdout_flush(struct gk_err *e)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return gk_err_errno(e, "writing to the standard output");
+}
