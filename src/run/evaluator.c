@@ -1,0 +1,306 @@
+/*
+ * Theory of operation: a job is one candidate for one task. Jobs run up to
+ * options.parallel at once, the rest waits in order. Each has a cascade
+ * (judge/) that says what to do next and is told what came of it
+ * (judging.c); oracle values are kept for all (oracle.c). Clients that submit
+ * the same text for the same task share one job, or get the verdict that is
+ * already known: a verdict depends on the text, the task and the run's secret
+ * alone. Verdicts about ourselves (INFRA) are never kept.
+ *
+ * Everything happens in the loop's thread, in callbacks of the runner and in
+ * one deferred call (schedule), so that submit never calls back.
+ */
+#include "evaluator.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+#include "base/place.h"
+#include "judging.h"
+#include "pool/pool.h"
+
+#define ORACLE_CEILING ((size_t)1 << 30)
+
+/* ---- tasks ---- */
+
+static void add_case(struct prepared *p, const struct gk_case *c)
+{
+	p->cases[p->count++] = c;
+}
+
+/* The machine decides, whatever the target: the cases that it runs in a second or two, or all when none is marked. */
+static void add_own_cases(struct prepared *p)
+{
+	const struct gk_task *task = p->task;
+
+	for (size_t i = 0; i < task->case_count; i++)
+		if (task->cases[i].exec && task->cases[i].cpu)
+			add_case(p, &task->cases[i]);
+	for (size_t i = 0; p->count == 0 && i < task->case_count; i++)
+		if (task->cases[i].exec)
+			add_case(p, &task->cases[i]);
+}
+
+static struct prepared *prepare(struct gk_evaluator *evaluator, const struct gk_task *task)
+{
+	union gk_map_value *found = gk_map_put_address(&evaluator->prepared, task, NULL);
+	struct prepared *p = found->pointer;
+	struct gk_case *drawn = NULL;
+	size_t count = 0;
+	gk_buf_auto purpose = GK_BUF_INIT;
+
+	if (p)
+		return p;
+	found->pointer = p = gk_alloc(sizeof *p);
+	p->task = task;
+	gk_buf_printf(&purpose, "held-out/%s", task->id);
+	/* the drawn cases live in the task's arena: the one thing about a task that a run adds */
+	if (gk_task_draw_held_out((struct gk_task *)(uintptr_t)task,
+	                          gk_hmac_seed(evaluator->options.secret, gk_buf_text(&purpose)), GK_JUDGE_HELD_OUT, &drawn,
+	                          &count, &p->err) < 0)
+		return p;
+	p->cases = gk_alloc_array(task->case_count + count + 1, sizeof *p->cases);
+	add_own_cases(p);
+	for (size_t i = 0; i < count; i++)
+		add_case(p, &drawn[i]);
+	if (p->count == 0)
+		gk_err_set(&p->err, GK_ERR_INPUT, "task %s: no case is for exec", task->id);
+	return p;
+}
+
+/* ---- answers ---- */
+
+static void deliver(const struct client *client, const json_t *json)
+{
+	struct gk_verdict verdict = {0};
+	struct gk_err e = {0};
+
+	if (gk_verdict_from_json(json, &verdict, &e) < 0)
+		gk_bug("a verdict does not read back: %s", e.text);
+	client->done(client->ctx, client->id, &verdict);
+	gk_verdict_release(&verdict);
+}
+
+static void remove_job(struct gk_evaluator *evaluator, const struct job *job)
+{
+	size_t i = 0;
+
+	while (i < evaluator->jobs.count && evaluator->jobs.items[i] != job)
+		i++;
+	evaluator->jobs.count--;
+	memmove(evaluator->jobs.items + i, evaluator->jobs.items + i + 1,
+	        (evaluator->jobs.count - i) * sizeof(struct job *));
+}
+
+static void schedule(struct gk_evaluator *evaluator);
+
+static void keep_verdict(struct gk_evaluator *evaluator, const struct job *job, json_t *json)
+{
+	union gk_map_value *kept = gk_map_put(&evaluator->verdicts, job->key, NULL);
+
+	json_decref(kept->pointer);
+	kept->pointer = json_incref(json);
+}
+
+void evaluator_finished(struct job *job, struct gk_verdict *verdict)
+{
+	struct gk_evaluator *evaluator = job->evaluator;
+	struct GK_VEC(struct client) clients = {job->clients.items, job->clients.count, job->clients.capacity};
+	struct gk_verdict own = *verdict;
+	json_t *json = gk_verdict_to_json(&own);
+
+	*verdict = (struct gk_verdict){0};
+	memset(&job->clients, 0, sizeof job->clients);
+	remove_job(evaluator, job);
+	if (own.outcome != GK_INFRA)
+		keep_verdict(evaluator, job, json);
+	schedule(evaluator);
+	job_free(job);
+	clients.items[0].done(clients.items[0].ctx, clients.items[0].id, &own);
+	gk_verdict_release(&own);
+	for (size_t i = 1; i < clients.count; i++)
+		deliver(&clients.items[i], json);
+	gk_vec_release(&clients);
+	json_decref(json);
+}
+
+static void deliver_answers(struct gk_evaluator *evaluator)
+{
+	while (evaluator->answers.count > 0) {
+		struct answer *answer = evaluator->answers.items[0];
+
+		evaluator->answers.count--;
+		memmove(evaluator->answers.items, evaluator->answers.items + 1,
+		        evaluator->answers.count * sizeof(struct answer *));
+		deliver(&answer->client, answer->verdict);
+		json_decref(answer->verdict);
+		free(answer);
+	}
+}
+
+static void start_jobs(void *ctx)
+{
+	struct gk_evaluator *evaluator = ctx;
+	size_t slots = (size_t)evaluator->options.parallel;
+
+	evaluator->is_scheduled = false;
+	deliver_answers(evaluator);
+	/* a job may end while it starts and move the others up, hence from the front each time */
+	for (size_t i = 0; i < evaluator->jobs.count && i < slots;) {
+		struct job *job = evaluator->jobs.items[i];
+
+		if (!job->cascade)
+			job_start(job);
+		if (i < evaluator->jobs.count && evaluator->jobs.items[i] == job)
+			i++;
+	}
+}
+
+static void schedule(struct gk_evaluator *evaluator)
+{
+	if (evaluator->is_scheduled)
+		return;
+	evaluator->is_scheduled = true;
+	gk_loop_defer(evaluator->loop, start_jobs, evaluator);
+}
+
+/* ---- submit ---- */
+
+static struct job *find_job(struct gk_evaluator *evaluator, const char *key)
+{
+	for (size_t i = 0; i < evaluator->jobs.count; i++)
+		if (strcmp(evaluator->jobs.items[i]->key, key) == 0)
+			return evaluator->jobs.items[i];
+	return NULL;
+}
+
+static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source, size_t size,
+                           const char *candidate, const char *key)
+{
+	struct job *job = gk_alloc(sizeof *job);
+
+	job->evaluator = evaluator;
+	job->prepared = prepare(evaluator, task);
+	job->source = gk_strndup(source, size);
+	job->size = size;
+	job->key = gk_strdup(key);
+	snprintf(job->candidate, sizeof job->candidate, "%s", candidate);
+	gk_vec_push(&evaluator->jobs, job);
+	return job;
+}
+
+uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                             size_t size, gk_verdict_fn *done, void *ctx)
+{
+	struct client client = {++evaluator->last_id, done, ctx};
+	char candidate[GK_HEX_SIZE];
+	gk_buf_auto key = GK_BUF_INIT;
+	union gk_map_value *known;
+	struct job *job;
+
+	gk_hash_hex(source, size, candidate);
+	gk_buf_printf(&key, "%s/%s/%s", task->id, task->hash, candidate);
+	known = gk_map_find(&evaluator->verdicts, gk_buf_text(&key));
+	schedule(evaluator);
+	if (known) {
+		struct answer *answer = gk_alloc(sizeof *answer);
+
+		*answer = (struct answer){client, json_incref(known->pointer)};
+		gk_vec_push(&evaluator->answers, answer);
+		return client.id;
+	}
+	job = find_job(evaluator, gk_buf_text(&key));
+	if (!job)
+		job = new_job(evaluator, task, source, size, candidate, gk_buf_text(&key));
+	gk_vec_push(&job->clients, client);
+	return client.id;
+}
+
+/* ---- open and close ---- */
+
+static int count_cores(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : cores > 16 ? 16 : (int)cores;
+}
+
+struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runner,
+                                    const struct gk_evaluator_options *options)
+{
+	struct gk_evaluator *evaluator = gk_alloc(sizeof *evaluator);
+
+	evaluator->loop = loop;
+	evaluator->runner = runner;
+	evaluator->options = *options;
+	evaluator->target = gk_strdup(options->target);
+	if (evaluator->options.parallel < 1)
+		evaluator->options.parallel = count_cores();
+	oracle_init(&evaluator->oracle, runner, ORACLE_CEILING);
+	return evaluator;
+}
+
+static int fill_pool_options(struct gk_pool_options *pool, struct gk_arena *arena, struct gk_err *e)
+{
+	struct gk_place place;
+
+	if (gk_place_find(&place, arena, e) < 0 || gk_place_path(arena, "worker", &pool->worker, e) < 0)
+		return -1;
+	pool->python = place.python;
+	pool->program = place.program;
+	pool->launcher = getenv("GEAK_LAUNCHER");
+	pool->launchers = count_cores();
+	pool->device = "cpu";
+	pool->box = place.box;
+	return 0;
+}
+
+struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_evaluator_options *options,
+                                       struct gk_err *e)
+{
+	gk_arena_auto arena = {0};
+	struct gk_pool_options pool = {0};
+	struct gk_runner *runner;
+
+	if (fill_pool_options(&pool, &arena, e) < 0)
+		return NULL;
+	runner = gk_pool_open(loop, &pool, e);
+	return runner ? evaluator_over(loop, runner, options) : NULL;
+}
+
+void gk_evaluator_close(struct gk_evaluator *evaluator)
+{
+	if (!evaluator)
+		return;
+	gk_loop_forget(evaluator->loop, evaluator);
+	for (size_t i = 0; i < evaluator->jobs.count; i++)
+		job_free(evaluator->jobs.items[i]);
+	for (size_t i = 0; i < evaluator->answers.count; i++) {
+		json_decref(evaluator->answers.items[i]->verdict);
+		free(evaluator->answers.items[i]);
+	}
+	for (size_t i = 0; i < evaluator->verdicts.count; i++)
+		json_decref(evaluator->verdicts.entries[i].value.pointer);
+	for (size_t i = 0; i < evaluator->prepared.count; i++) {
+		struct prepared *p = evaluator->prepared.entries[i].value.pointer;
+
+		free(p->cases);
+		free(p);
+	}
+	oracle_release(&evaluator->oracle);
+	gk_runner_close(evaluator->runner);
+	gk_map_release(&evaluator->verdicts);
+	gk_map_release(&evaluator->prepared);
+	gk_vec_release(&evaluator->jobs);
+	gk_vec_release(&evaluator->answers);
+	free(evaluator->target);
+	free(evaluator);
+}
+
+const char *gk_evaluator_facts(struct gk_evaluator *evaluator, const char *role)
+{
+	return gk_runner_facts(evaluator->runner, role);
+}
