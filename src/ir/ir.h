@@ -49,6 +49,9 @@ enum gk_ir_kind {
 	GK_IR_DESC, /* tensor descriptor */
 };
 
+/* How a descriptor's type was written; without meaning for what it does. */
+enum { GK_IR_DESC_SIGNED = 1, GK_IR_DESC_UNSIGNED = 2, GK_IR_DESC_FLAT = 4 /* <4x8xf32>, not <tensor<4x8xf32>> */ };
+
 struct gk_ir_type {
 	uint8_t kind;   /* enum gk_ir_kind */
 	uint8_t rank;   /* TENSOR: 1 .. ; else 0 */
