@@ -8,13 +8,31 @@ OPT     ?= -O2 -g
 ALL_ROOMS := $(shell awk '!/^\#/ && NF >= 2 {print $$2}' src/LAYERS)
 ROOMS   ?= $(ALL_ROOMS)
 
+# Each library by its pkg-config name, and the Debian and Ubuntu package that has it.
 PKGS     := jansson yaml-0.1 libuv libcurl sqlite3 libseccomp
+PACKAGE_jansson    := libjansson-dev
+PACKAGE_yaml-0.1   := libyaml-dev
+PACKAGE_libuv      := libuv1-dev
+PACKAGE_libcurl    := libcurl4-openssl-dev
+PACKAGE_sqlite3    := libsqlite3-dev
+PACKAGE_libseccomp := libseccomp-dev
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+ifeq ($(shell command -v pkg-config),)
+$(error pkg-config is missing: apt-get install pkg-config)
+endif
+MISSING := $(foreach p,$(PKGS),$(shell pkg-config --exists $p || echo $p))
+$(foreach p,$(MISSING),$(info $p is missing: apt-get install $(PACKAGE_$p)))
+$(if $(MISSING),$(error libraries are missing; ./quickstart installs them))
+endif
+
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wnull-dereference $(if $(DEV),-Werror)
+# Instrumented code makes gcc see null pointers and cut texts that are not there.
+WARN += $(if $(SAN),-Wno-null-dereference -Wno-format-truncation -Wno-maybe-uninitialized)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -include src/base/banned.h $(PKG_CFLAGS)
-HARDEN   := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+HARDEN   := -fstack-protector-strong -fPIE $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 LDFLAGS  += -pie $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 LIBS     := $(PKG_LIBS) -lm -lpthread -ldl
@@ -23,9 +41,12 @@ SRC   := $(sort $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c)))
 OBJ   := $(SRC:%.c=$B/%.o)
 TESTS := $(sort $(foreach r,$(ROOMS),$(wildcard tests/unit/$(r)/t_*.c)))
 TBIN  := $(TESTS:%.c=$B/%)
+# Each fuzzer's harness with a main() that replays its corpus: what was found once stays found.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS := $(FUZZERS:%=$B/tests/fuzz/replay_%)
 
 $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
-.PHONY: all objects unit clean
+.PHONY: all objects unit test asan lint tidy fuzz install help demo compat bench clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
@@ -46,16 +67,91 @@ $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $(patsubst %/,%,$(dir $*)))) -MMD -MP -c -o $@ $<
 
+$B/tests/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/libgeak.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -DCORPUS='"tests/fuzz/corpus/$*"' -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
+
 $B/tests/%: tests/%.c $B/libgeak.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $B/libgeak.a $(LDFLAGS) $(LIBS)
 
 # The machine's loops: fast, but never at the price of exactness.
-CFLAGS_vm := -O3 -ffp-contract=off -fno-math-errno
+CFLAGS_vm := -O3 -ffp-contract=off -fno-math-errno -fno-strict-aliasing
 
 objects: $(OBJ)
 unit: $(TBIN)
 	prove -e '' $(TBIN)
+
+# Everything: units, the seeds of the fuzzers, the command line, the worker. GEAK is what the command tests run.
+test: all $(TBIN) $(REPLAYS)
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) prove -j2 -e tests/run $(TBIN) $(REPLAYS) $(wildcard tests/command/t_*.sh) \
+		$(wildcard tests/worker/t_*.py)
+
+# The same with AddressSanitizer and UBSan, in a build folder of its own.
+asan:
+	$(MAKE) test B=$B/asan SAN=address,undefined
+
+lint:
+	$(MAKE) objects $B/lint-gcc/src/main.o B=$B/lint-gcc CC=gcc DEV=1
+	$(MAKE) objects $B/lint-clang/src/main.o B=$B/lint-clang CC=clang DEV=1
+	$(MAKE) all
+	tools/check_layers
+	CPPFLAGS='$(CPPFLAGS)' tools/check_headers
+	tools/check_budget
+	tools/check_docs $B/geak
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc src
+	shellcheck quickstart .ci/run tests/run tests/command/*.sh $(wildcard tools/check_headers tools/check_docs tools/*.sh)
+	mandoc -Tlint -Wwarning docs/man/*.1
+	$(MAKE) tidy
+
+# clang-tidy, two files at a time.
+tidy:
+	printf '%s\n' src/main.c $(SRC) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c11 $(CPPFLAGS)' tidy
+
+# make fuzz FUZZ=yaml SECONDS=600: libFuzzer under ASan and UBSan, from the kept seeds; finds land in build/fuzz.
+FUZZ    ?= yaml
+SECONDS ?= 60
+fuzz:
+	$(MAKE) $B/fuzz/libgeak.a B=$B/fuzz CC=clang SAN=fuzzer-no-link,address,undefined
+	@mkdir -p $B/fuzz/found/$(FUZZ)
+	clang $(CPPFLAGS) -Itests -std=c11 -g -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_$(FUZZ).c \
+		$B/fuzz/libgeak.a $(LIBS) -o $B/fuzz/fuzz_$(FUZZ)
+	$B/fuzz/fuzz_$(FUZZ) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+		-artifact_prefix=$B/fuzz/found/$(FUZZ)- $B/fuzz/found/$(FUZZ) tests/fuzz/corpus/$(FUZZ)
+
+SHARED := worker prompts recipes knowledge suites
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/geak $(DESTDIR)$(PREFIX)/share/geak \
+		$(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $B/geak $(DESTDIR)$(PREFIX)/bin/geak
+	install -m 755 $B/libgeakbox.so $(DESTDIR)$(PREFIX)/lib/geak/libgeakbox.so
+	tar -c --exclude=__pycache__ $(SHARED) | tar -x -C $(DESTDIR)$(PREFIX)/share/geak
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+# The agent's main job on the starter suite, with recorded answers: no network, no GPU, no key.
+demo: all
+	tools/demo $B/geak
+
+# The worker's tests with other versions of triton, each in an environment of its own (several GB).
+compat: all
+	tools/compat 3.6.0 3.7.1 3.9.0
+
+bench: all
+	tools/bench $B/geak
+
+help:
+	@echo 'make            build/geak'
+	@echo 'make test       all tests: units, fuzzers'"'"' seeds, command line, worker'
+	@echo 'make unit       only the units; ROOMS="base num" only those of some rooms'
+	@echo 'make asan       all tests with AddressSanitizer and UBSan'
+	@echo 'make lint       strict warnings with gcc and clang, clang-tidy, cppcheck, layers, headers, docs, budgets'
+	@echo 'make fuzz       FUZZ=$(subst $() $(),|,$(FUZZERS)) SECONDS=60'
+	@echo 'make demo       the starter suite with recorded answers'
+	@echo 'make compat     the worker'"'"'s tests with triton 3.6.0, 3.7.1 and 3.9.0'
+	@echo 'make bench      the machine against the Triton interpreter'
+	@echo 'make install    PREFIX=/usr/local DESTDIR='
+	@echo 'make clean'
 
 clean:
 	rm -rf $B

@@ -28,7 +28,7 @@
  * caller frees it.
  */
 struct gk_vm_buffer {
-	void *bytes;
+	void *bytes;   /* aligned to 16 at least */
 	uint64_t size; /* below 2^39 */
 	uint8_t *undef;
 	bool written; /* set when a store or an atomic reaches it; never cleared here */
@@ -75,11 +75,10 @@ enum gk_vm_finding_kind {
 	GK_VM_UNSUPPORTED,
 	GK_VM_ASSERT,
 	GK_VM_ARGUMENTS, /* the arguments do not fit the function */
-	GK_VM_STUCK,     /* programs wait for each other and none goes on (or for one that cannot be started) */
 	GK_VM_MEMORY,    /* a program needs more memory than the machine gives */
 };
 
-/* "out_of_bounds", "poison_used", "misaligned", "budget", "unsupported", "assert", "arguments", "stuck", "memory". */
+/* "out_of_bounds", "poison_used", "misaligned", "budget", "unsupported", "assert", "arguments", "memory". */
 const char *gk_vm_finding_name(enum gk_vm_finding_kind kind);
 
 struct gk_vm_finding {
