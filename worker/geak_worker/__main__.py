@@ -15,6 +15,7 @@ def main() -> int:
         # sets and dicts of candidates must come in the same order in every process
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "geak_worker", sys.argv[1]])
+    os.environ["TRITON_DEFAULT_FP_FUSION"] = "1"
     from .frames import FrameError
 
     build = os.environ.get("GEAK_BUILD", "")

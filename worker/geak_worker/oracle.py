@@ -67,7 +67,8 @@ def _words(error: BaseException, path: str) -> str:
     if isinstance(error, SyntaxError) and error.filename == path:
         lines.append(error.lineno or 0)
     where = f"line {lines[-1]}: " if lines else ""
-    return where + "".join(traceback.format_exception_only(type(error), error)).strip()[:2000]
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{where}{type(error).__name__}: {text}".replace("\n", " ")[:2000]
 
 
 class Oracle:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import sys
 import traceback
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from triton.compiler.errors import CompilationError
-from triton.runtime.jit import get_jit_fn_file_line
+from triton.runtime.jit import JITFunction
 
 from .cannot import CANDIDATE_PATH
 
@@ -50,11 +51,18 @@ def _compile_line(error: CompilationError, module: ModuleType) -> int:
         error = error.__cause__
     number = getattr(error.node, "lineno", 0)
     for value in vars(module).values():
-        while value is not None and not hasattr(value, "raw_src"):
+        while value is not None and not isinstance(value, JITFunction):
             value = getattr(value, "fn", None)
-        if value is not None and getattr(value, "src", None) == error.src:
-            return get_jit_fn_file_line(value)[1] + number - 1
+        if value is not None and value.src == error.src:
+            return _def_line(value.fn) + number - 1
     return 0
+
+
+def _def_line(function: Any) -> int:
+    """The line of `def`, below the decorators: where Triton's own count starts."""
+    lines, first = inspect.getsourcelines(function)
+    above = next((i for i, line in enumerate(lines) if line.strip().startswith("def ")), 0)
+    return first + above
 
 
 def line_of(error: BaseException, module: ModuleType, path: str = CANDIDATE_PATH) -> int:
@@ -86,12 +94,18 @@ def words_of(error: BaseException, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """str(error), capped; the type's name when that fails or is empty."""
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return text[:MESSAGE_LIMIT] or type(error).__name__
+    """str(error) and what caused it (Triton's compiler nests its errors), capped; the type's name when there is no text."""
+    parts: List[str] = []
+    at: Optional[BaseException] = error
+    while at is not None and len(parts) < 8:
+        try:
+            text = str(at)
+        except Exception:
+            text = ""
+        if text and not any(text in part for part in parts):
+            parts.append(text)
+        at = at.__cause__
+    return "\n".join(parts)[:MESSAGE_LIMIT] or type(error).__name__
 
 
 def entry_of(module: ModuleType, name: str) -> Optional[Any]:

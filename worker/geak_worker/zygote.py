@@ -22,6 +22,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
@@ -31,6 +32,7 @@ from .box import PR_SET_CHILD_SUBREAPER
 from .frames import Channel, Frame, FrameError
 
 BACKSTOP_MS = 5000
+GRACE_S = 5.0
 MAX_LIVE = 256
 
 
@@ -62,9 +64,20 @@ class Zygote:
                 if self.channel.fileno() in ready and not self.from_geak():
                     return
         finally:
-            for live in list(self.live.values()):
+            self.stop_all()
+
+    def stop_all(self) -> None:
+        """Ends all captures: stubs are told, given time to clean up, then killed."""
+        for live in self.live.values():
+            if live.stop >= 0:
                 os.close(live.stop)
-            kill_children()
+        until = time.monotonic() + GRACE_S
+        waiting = set(self.live)
+        while waiting and time.monotonic() < until:
+            for fd in select.select(list(waiting), [], [], max(0.0, until - time.monotonic()))[0]:
+                if not os.read(fd, 4096):
+                    waiting.discard(fd)
+        kill_children()
 
     # ---- geak ----
 
