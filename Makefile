@@ -20,7 +20,7 @@ ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing: apt-get install pkg-config)
 endif
-MISSING := $(foreach p,$(PKGS),$(shell pkg-config --exists $p || echo $p))
+MISSING := $(strip $(foreach p,$(PKGS),$(shell pkg-config --exists $p || echo $p)))
 $(foreach p,$(MISSING),$(info $p is missing: apt-get install $(PACKAGE_$p)))
 $(if $(MISSING),$(error libraries are missing; ./quickstart installs them))
 endif
