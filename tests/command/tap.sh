@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Test Anything Protocol for command tests: sourced by t_*.sh, which prove runs from the checkout's root.
 # GEAK: the program under test; T: an own scratch folder, removed at the end; done_testing at the end.
 #
