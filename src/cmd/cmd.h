@@ -31,8 +31,13 @@ const struct gk_command *gk_command_find(const char *name); /* NULL when there i
 int gk_stdout_flush(struct gk_err *e);
 
 gk_command_fn gk_cmd_help;
+gk_command_fn gk_cmd_log;
+gk_command_fn gk_cmd_report;
+gk_command_fn gk_cmd_run;
+gk_command_fn gk_cmd_show;
 gk_command_fn gk_cmd_task;
 gk_command_fn gk_cmd_doctor;
 gk_command_fn gk_cmd_launcher;
+gk_command_fn gk_cmd_eval;
 
 #endif

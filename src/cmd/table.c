@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct gk_command gk_commands[] = {
+	{"eval", gk_cmd_eval, "judge candidates that exist already", false},
 	{"task", gk_cmd_task, "list, show and check tasks", false},
 	{"doctor", gk_cmd_doctor, "say what works on this machine", false},
 	{"launcher", gk_cmd_launcher, "execute launch plans", true},

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "option.h"
 #include "task/task.h"
+#include "task_check.h"
 #include "view/table.h"
 
 static const char *const kind_names[] = {"tensor", "int", "float", "bool", "string"};
@@ -266,12 +267,17 @@ static int check_suite(struct gk_suite *suite, const struct gk_term *term, struc
 static int task_check(int argc, char **argv, struct gk_err *e)
 {
 	static const struct gk_command_help help = {
-		"task check", "TARGET...", "Check tasks: their files, and that their cases can be drawn", NULL};
-	const struct gk_option options[] = {{0}};
+		"task check", "TARGET... [--files]", "Check tasks: their files, their cases, and that they tell right from wrong",
+		"Besides the files: outputs must depend on every input and on the seed; zeros, a constant, an input and results\n"
+		"in lower precision must fail; the reference must pass. Exit code 1 when a rule is broken."};
+	bool files = false;
+	const struct gk_option options[] = {
+		{.name = "files", .kind = GK_OPTION_FLAG, .help = "the files only: nothing is run", .value = &files}, {0}};
 	int done = gk_options_read(&help, options, &argc, argv, e);
 	gk_arena_auto arena = {0};
 	struct gk_term term;
 	const char *suites;
+	size_t broken = 0;
 
 	if (done)
 		return done < 0 ? -1 : 0;
@@ -282,11 +288,13 @@ static int task_check(int argc, char **argv, struct gk_err *e)
 		struct gk_suite *suite = gk_target_find(suites, argv[i], e);
 		int result = suite ? check_suite(suite, &term, e) : -1;
 
+		if (result == 0 && !files)
+			result = gk_task_check_run(suite, &term, &broken, e);
 		gk_suite_free(suite);
 		if (result < 0)
 			return -1;
 	}
-	return 0;
+	return broken > 0;
 }
 
 int gk_cmd_task(int argc, char **argv, struct gk_err *e)
