@@ -103,6 +103,8 @@ static int read_knowledge_file(struct gk_prompter *prompter, const char *folder,
 		return -1;
 	if (!gk_text_is_utf8(text, size))
 		return gk_err_set(e, GK_ERR_INPUT, "knowledge/%s: not valid UTF-8 text", name);
+	while (size && text[size - 1] == '\n')
+		text[--size] = '\0';
 	gk_map_put(&prompter->knowledge, name, NULL)->pointer = text;
 	return 0;
 }
