@@ -5,6 +5,10 @@
 #include <string.h>
 
 const struct gk_command gk_commands[] = {
+	{"run", gk_cmd_run, "write, check and speed up kernels with a model", false},
+	{"report", gk_cmd_report, "show how a run went; write its HTML page", false},
+	{"log", gk_cmd_log, "list a run's attempts", false},
+	{"show", gk_cmd_show, "show one attempt in full", false},
 	{"eval", gk_cmd_eval, "judge candidates that exist already", false},
 	{"task", gk_cmd_task, "list, show and check tasks", false},
 	{"doctor", gk_cmd_doctor, "say what works on this machine", false},

@@ -23,6 +23,7 @@
 #include "task/task.h"
 
 struct gk_loop;
+struct gk_price;
 struct gk_prompter;
 
 /* How the engine has candidates judged: evaluator.h in life, a script in tests. Same contracts as there. */
@@ -61,6 +62,7 @@ struct gk_run_options {
 	const char *build;              /* geak's version, for verdict rows */
 	double budget_usd;              /* 0: none */
 	int64_t budget_tokens;          /* 0: none */
+	const struct gk_price *price;   /* for what was lost on the wire; NULL: unknown */
 	bool check_fold;                /* fold the journal again after each tick and compare */
 	gk_run_progress_fn *progress;   /* or NULL */
 	void *ctx;

@@ -1,6 +1,7 @@
 /* After the commit: prompts go out, candidates go to the judge. Callbacks put down what comes, and nothing more. */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "state.h"
@@ -31,6 +32,9 @@ void engine_answered(void *ctx, const struct gk_model_answer *answer)
 
 	if (!came || came->has_answer)
 		return;
+	if (answer->warning)
+		gk_log(engine->warned ? GK_LOG_INFO : GK_LOG_WARN, "%s", answer->warning);
+	engine->warned |= answer->warning != NULL; /* the first stands for all */
 	came->has_answer = true;
 	came->status = answer->status;
 	came->size = answer->size < ANSWER_MAX ? answer->size : ANSWER_MAX;

@@ -63,7 +63,7 @@ struct engine {
 	size_t track_count;
 	int asks_out, judgings_out, judging_slots;
 	int64_t ticks;
-	bool facts_stored;
+	bool facts_stored, warned;
 	char params_hash[GK_HEX_SIZE]; /* temperature and max_tokens: part of an answer's key */
 	struct GK_VEC(struct shown) shown; /* by the tick, for the display after its commit */
 	struct gk_err failed;    /* of a callback; kind GK_ERR_NONE: none */

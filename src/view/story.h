@@ -1,4 +1,4 @@
-/* A run as its journal tells it, ready to be shown: used by report, log, show and the live display's end. */
+/* A run as its journal tells it, ready to be shown: for report, log, show and the end of a run. */
 #ifndef GK_VIEW_STORY_H
 #define GK_VIEW_STORY_H
 
@@ -7,15 +7,15 @@
 #include "base/arena.h"
 #include "store/store.h"
 
-/* One candidate with its verdict; before the candidate, what led to it. Hashes are blobs of the store. */
+/* One candidate with its verdict, and what led to it. Hashes are blobs of the store, NULL when there is none. */
 struct gk_story_attempt {
-	int number;                 /* 1, 2, .. within the trajectory */
-	const char *strategy;       /* the generator's words */
-	const char *prompt, *answer; /* hashes of the generator's; NULL when there is none */
-	const char *code;           /* hash, or NULL: the answer held none (problem says why) */
+	int number;                  /* 1, 2, .. within the trajectory */
+	const char *strategy;        /* the generator's words; "" when it said none */
+	const char *prompt, *answer; /* of the generator */
+	const char *code;            /* NULL: the answer held none, problem says why */
 	const char *problem;
-	const char *reflection;     /* hash of the text written about this attempt, or NULL */
-	const char *plan;           /* hash of the optimizer's text that led here, or NULL */
+	const char *reflection;      /* written about this attempt */
+	const char *plan;            /* the optimizer's text that came before */
 	bool judged;
 	struct gk_verdict verdict;
 };
@@ -24,37 +24,45 @@ struct gk_story_line {
 	struct gk_store_trajectory row;
 	struct gk_story_attempt *attempts;
 	size_t attempt_count;
-	bool stopped;
+	bool started, stopped;
 	const char *stop_reason, *stop_message;
 };
 
 struct gk_story_task {
-	const char *id;
+	const char *id, *title;
 	struct gk_story_line **lines;
 	size_t line_count;
-	size_t attempts, judged;
-	bool call, exec;            /* of any attempt */
-	const char *winner;         /* hash of the confirmed candidate, or NULL */
+	size_t attempts;
+	bool call, exec;             /* of any attempt; what was refuted does not count */
+	const char *winner;          /* hash of the confirmed candidate, or NULL */
 	int winner_number, winner_attempt;
-	struct gk_speedup speedup;  /* of the winner as confirmed */
-	json_t *confirmed;          /* fact "winner", or NULL: nothing was confirmed (yet) */
+	struct gk_verdict confirmed; /* its second verdict; zero without a winner */
+	size_t refuted;              /* candidates that did not stand a second judgement */
 };
 
 struct gk_story {
 	struct gk_arena arena;
 	struct gk_store_run run;
-	json_t *config, *hardware; /* facts, or NULL */
+	const char *folder, *suite, *model, *target, *recipe;
+	json_t *config, *peers;      /* facts, or NULL */
 	struct gk_story_line *lines;
 	size_t line_count;
 	struct gk_story_task *tasks;
 	size_t task_count;
 	struct gk_store_ledger ledger;
-	size_t attempts;
-	bool finished; /* every trajectory has stopped */
+	size_t attempts, most_attempts; /* in all; of one trajectory */
+	bool finished;               /* every trajectory has stopped, and who won is decided */
 };
 
 int gk_story_read(struct gk_store *store, struct gk_story *story, struct gk_err *e);
 void gk_story_release(struct gk_story *story);
+
+/* NULL when there is no such task or attempt. number: of the trajectory. */
+const struct gk_story_line *gk_story_line_of(const struct gk_story *story, const char *task, int number);
+/* In one or two words: "pass", "wrong_values", "no code", "not judged". */
+const char *gk_story_outcome(const struct gk_story_attempt *attempt);
+/* Fractions over all tasks; *speedup is the mean over winners that were measured, and their number. */
+void gk_story_totals(const struct gk_story *story, double *call, double *exec, double *speedup, size_t *measured);
 
 /* {"run", "tasks", "totals", "ledger"}: docs/report.md; new reference. */
 json_t *gk_story_json(const struct gk_story *story);

@@ -1,0 +1,70 @@
+/* `geak report --json` (docs/report.md). */
+#include "base/clock.h"
+#include "view/story.h"
+
+static json_t *run_json(const struct gk_story *story)
+{
+	char created[32];
+
+	gk_wall_text(story->run.created_ns, created, sizeof created);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "folder", story->folder, "suite", story->suite, "model",
+	                 story->model, "recipe", story->recipe, "target", story->target, "geak", story->run.geak, "created",
+	                 created, "finished", (int)story->finished);
+}
+
+static json_t *speedup_json(const struct gk_story_task *task)
+{
+	const struct gk_speedup *speedup = &task->confirmed.speedup;
+
+	if (!task->winner || !speedup->measured)
+		return json_null();
+	return json_pack("{s:f, s:f, s:f, s:f}", "mean", speedup->mean, "geomean", speedup->geomean, "low", speedup->low,
+	                 "high", speedup->high);
+}
+
+static json_t *winner_json(const struct gk_story_task *task)
+{
+	if (!task->winner)
+		return json_null();
+	return json_pack("{s:i, s:i, s:s, s:s, s:b}", "trajectory", task->winner_number, "attempt", task->winner_attempt,
+	                 "code", task->winner, "evidence", gk_evidence_names[task->confirmed.evidence], "compiled",
+	                 (int)task->confirmed.compiled);
+}
+
+static json_t *task_json(const struct gk_story_task *task)
+{
+	return json_pack("{s:s, s:I, s:b, s:b, s:o, s:o}", "task", task->id, "attempts", (json_int_t)task->attempts, "call",
+	                 (int)task->call, "exec", (int)task->exec, "speedup", speedup_json(task), "winner", winner_json(task));
+}
+
+static json_t *totals_json(const struct gk_story *story)
+{
+	double call, exec, speedup;
+	size_t measured;
+
+	gk_story_totals(story, &call, &exec, &speedup, &measured);
+	return json_pack("{s:f, s:f, s:o}", "call_accuracy", call, "exec_accuracy", exec, "speedup",
+	                 measured ? json_real(speedup) : json_null());
+}
+
+static json_t *ledger_json(const struct gk_store_ledger *ledger)
+{
+	bool is_known = ledger->cost_nano_usd > 0 || ledger->unpriced == 0;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "requests", (json_int_t)ledger->requests, "sends",
+	                 (json_int_t)ledger->sends, "lost", (json_int_t)ledger->lost, "prompt_tokens",
+	                 (json_int_t)ledger->prompt_tokens, "cached_tokens", (json_int_t)ledger->cached_tokens,
+	                 "completion_tokens", (json_int_t)ledger->completion_tokens, "cost_usd",
+	                 is_known ? json_real((double)ledger->cost_nano_usd / 1e9) : json_null(), "unpriced",
+	                 (json_int_t)ledger->unpriced);
+}
+
+json_t *gk_story_json(const struct gk_story *story)
+{
+	json_t *tasks = json_array();
+
+	for (size_t i = 0; i < story->task_count; i++)
+		json_array_append_new(tasks, task_json(&story->tasks[i]));
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema_version", 1, "run", run_json(story), "tasks", tasks, "totals",
+	                 totals_json(story), "ledger", ledger_json(&story->ledger));
+}
