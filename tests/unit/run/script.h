@@ -265,7 +265,7 @@ static void script_progress(void *ctx, const struct gk_run_line *line, const str
 	script_place(); /* committed, nothing performed */
 }
 
-static int script_go(struct script_run *run, struct gk_err *e)
+static inline int script_go(struct script_run *run, struct gk_err *e)
 {
 	gk_arena_auto arena = {0};
 	struct gk_store_run row;
@@ -324,7 +324,7 @@ static void script_digest_facts(struct gk_store *store, const char *name, struct
 }
 
 /* Every event of every trajectory by its place, and the facts about winners: what must not depend on when geak died. */
-static char *script_digest(const char *folder)
+static inline char *script_digest(const char *folder)
 {
 	struct gk_err e = {0};
 	struct gk_store *store = gk_store_open_read(folder, &e);
