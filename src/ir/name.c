@@ -134,6 +134,8 @@ void gk_ir_normalise(struct gk_ir_reader *r, struct gk_ir_draft *draft)
 			attr.type = 0;
 			attr.text = gk_ir_intern(r, word, strlen(word));
 		}
+		if (attr.kind == GK_IR_ATTR_BOOL && draft->code == GK_IR_ARITH_CONSTANT)
+			attr.kind = GK_IR_ATTR_INT;
 		if (attr.kind == GK_IR_ATTR_OPAQUE &&
 		    (strcmp(attr.name, "fastmath") == 0 || strcmp(attr.name, "overflowFlags") == 0 ||
 		     strcmp(attr.name, "addrSpace") == 0))

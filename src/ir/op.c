@@ -87,12 +87,18 @@ int gk_ir_read_operands(struct gk_ir_reader *r, struct gk_ir_draft *draft, struc
 int gk_ir_operand_is(struct gk_ir_reader *r, const struct gk_ir_draft *draft, uint32_t i, uint32_t type,
                      struct gk_err *e)
 {
+	const struct gk_ir types = {.types = r->types.items};
+	gk_buf_auto text = GK_BUF_INIT;
+	uint32_t wanted;
+
 	if (i >= draft->operands.count)
 		return gk_lexer_fail(&r->lexer, e, "expected an operand for each type");
-	if (r->values.items[draft->operands.items[i]].type != type)
-		return gk_lexer_fail(&r->lexer, e, "expected the type of operand %u of %s", i,
-		                     gk_ir_ops[draft->code].name);
-	return 0;
+	wanted = r->values.items[draft->operands.items[i]].type;
+	if (wanted == type)
+		return 0;
+	gk_ir_print_type(&types, wanted, &text);
+	return gk_lexer_fail_at(&r->lexer, r->type_at, e, "expected %.80s, the type of operand %u of %s",
+	                        gk_buf_text(&text), i, gk_ir_ops[draft->code].name);
 }
 
 int gk_ir_read_type_list(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t first, uint32_t count,
@@ -160,6 +166,19 @@ static int split_successors(struct gk_ir_reader *r, struct gk_ir_draft *draft, s
 	return 0;
 }
 
+/* "{}", as the generic form has it for a missing else: left out, as in the custom form. */
+static bool accept_empty_region(struct gk_ir_reader *r, const struct gk_ir_draft *draft)
+{
+	size_t at = r->lexer.now.start;
+
+	if (draft->code != GK_IR_SCF_IF || draft->region_count != 1 || !gk_ir_accept(r, '{'))
+		return false;
+	if (gk_ir_accept(r, '}'))
+		return true;
+	gk_lexer_seek(&r->lexer, at);
+	return false;
+}
+
 static int read_generic_regions(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct gk_err *e)
 {
 	if (!gk_ir_accept(r, '('))
@@ -169,6 +188,8 @@ static int read_generic_regions(struct gk_ir_reader *r, struct gk_ir_draft *draf
 
 		if (draft->region_count == 4)
 			return gk_lexer_fail(&r->lexer, e, "expected at most four regions");
+		if (accept_empty_region(r, draft))
+			continue;
 		if (gk_ir_read_region(r, draft->op, NULL, 0, GK_IR_INVALID, &region, e))
 			return -1;
 		draft->region_count++;

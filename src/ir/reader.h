@@ -56,6 +56,7 @@ struct gk_ir_reader {
 	size_t label_base;           /* labels from here on are the current region's */
 	uint32_t region;             /* that is being read */
 	int depth;                   /* of regions */
+	size_t type_at;              /* offset of the type read last */
 };
 
 /* An operation that is being read. */

@@ -23,9 +23,7 @@ static int read_constant(struct gk_ir_reader *r, struct gk_ir_draft *draft, stru
 
 	if (read_attributes(r, draft, e) || gk_ir_read_attr(r, &attr, e))
 		return -1;
-	if (attr.kind == GK_IR_ATTR_BOOL)
-		attr.kind = GK_IR_ATTR_INT;
-	if (attr.kind != GK_IR_ATTR_INT && attr.kind != GK_IR_ATTR_FLOAT && attr.kind != GK_IR_ATTR_DENSE)
+	if (attr.kind != GK_IR_ATTR_BOOL && attr.kind != GK_IR_ATTR_INT && attr.kind != GK_IR_ATTR_FLOAT && attr.kind != GK_IR_ATTR_DENSE)
 		return gk_lexer_fail(&r->lexer, e, "expected a number or a dense constant");
 	return gk_ir_add_attr(r, &draft->attrs, &attr, e) ? -1 : gk_ir_add_result(r, draft, attr.type, e);
 }

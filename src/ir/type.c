@@ -252,6 +252,7 @@ static int read_type(struct gk_ir_reader *r, int depth, uint32_t *type, struct g
 
 int gk_ir_read_type(struct gk_ir_reader *r, uint32_t *type, struct gk_err *e)
 {
+	r->type_at = r->lexer.now.start;
 	return read_type(r, 0, type, e);
 }
 
