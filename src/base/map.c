@@ -77,7 +77,7 @@ static union gk_map_value *put(struct gk_map *map, uint64_t hash, const char *ke
 		*is_new = !found;
 	if (found)
 		return found;
-	if (map->count == map->capacity)
+	if (!map->entries || map->count == map->capacity)
 		grow(map);
 	*slot_of(map, hash, key, size, address) = (uint32_t)map->count + 1;
 	entry = &map->entries[map->count++];

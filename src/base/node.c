@@ -43,7 +43,7 @@ size_t gk_node_count(const struct gk_node *array)
 
 static void add_path(struct gk_buf *out, const struct gk_node *at)
 {
-	const struct gk_node *way[MAX_PATH_DEPTH];
+	const struct gk_node *way[MAX_PATH_DEPTH] = {0};
 	int depth = 0;
 
 	for (; at->parent && depth < MAX_PATH_DEPTH; at = at->parent)

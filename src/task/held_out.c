@@ -194,8 +194,9 @@ static json_t *draw_params(const struct gk_task *task, struct gk_random *r)
 	json_t *params = json_object(), *value;
 	const char *key;
 
-	json_object_foreach (task->cases[0].params, key, value)
+	json_object_foreach (task->cases[0].params, key, value) {
 		json_object_set_new(params, key, draw_value(r, json_object_get(generators, key)));
+	}
 	return params;
 }
 

@@ -148,8 +148,8 @@ static void hash_add(struct gk_sha256 *sha, const char *name, const char *text, 
 static int read_files(struct gk_task *task, struct gk_err *e)
 {
 	static const char *const names[] = {"task.yaml", "instruction.md", "oracle.py", "reference.py"};
-	const char *texts[4];
-	size_t sizes[4];
+	const char *texts[4] = {0};
+	size_t sizes[4] = {0};
 	struct gk_sha256 sha;
 	uint8_t digest[GK_HASH_BYTES];
 

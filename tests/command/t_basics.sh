@@ -36,22 +36,22 @@ out_has "flip(x: Tensor) -> Tensor" "a task is shown"
 run geak task show flap
 code_is 2 "an unknown task is bad input"
 err_has "did you mean flip?" "and the nearest is named"
-run geak task check starter
+run geak task check --files starter
 code_is 0 "the starter suite is well formed"
 run geak task check
 code_is 2 "something must be checked"
 
 cp -r tests/data/suites/tiny/scale "$T/scale"
 sed -i 's/float16/float61/' "$T/scale/task.yaml"
-run geak task check "$T/scale"
+run geak task check --files "$T/scale"
 code_is 2 "a broken task is bad input"
 err_has "$T/scale/task.yaml:13: cases[1].dtype:" "said with file, line and field"
 cp tests/data/suites/tiny/scale/task.yaml "$T/scale/task.yaml"
 sed -i '/^cases/,/^held/{/^  -/d}' "$T/scale/task.yaml"
-run geak task check "$T/scale"
+run geak task check --files "$T/scale"
 err_has "cases: a list is needed" "a task without cases is refused"
 printf 'a: [1\n' >"$T/scale/task.yaml"
-run geak task check "$T/scale"
+run geak task check --files "$T/scale"
 code_is 2 "so is what is no YAML"
 
 run env GEAK_PYTHON=/nonexistent OPENAI_API_KEY=secret-of-mine "$GEAK" doctor
