@@ -178,23 +178,24 @@ bool gk_chat_reader_feed(struct gk_chat_reader *reader, const char *bytes, size_
 	return !reader->raw.is_full;
 }
 
+static enum gk_chat_end take_whole(struct gk_chat_reader *reader, const json_t *root)
+{
+	if (take_error(reader, root))
+		return GK_CHAT_ERROR;
+	if (!json_is_object(json_array_get(json_object_get(root, "choices"), 0)))
+		return GK_CHAT_GARBAGE;
+	take_choice(reader, root, "message");
+	take_usage(reader, json_object_get(root, "usage"));
+	return reader->text.is_full ? GK_CHAT_GARBAGE : GK_CHAT_COMPLETE;
+}
+
 static enum gk_chat_end end_json(struct gk_chat_reader *reader)
 {
 	json_t *root = json_loadb(gk_buf_text(&reader->raw), reader->raw.size, 0, NULL);
-	enum gk_chat_end end = GK_CHAT_COMPLETE;
+	enum gk_chat_end end = take_whole(reader, root);
 
-	if (!json_is_object(root)) {
-		end = GK_CHAT_GARBAGE;
-	} else if (take_error(reader, root)) {
-		end = GK_CHAT_ERROR;
-	} else if (!json_is_object(json_array_get(json_object_get(root, "choices"), 0))) {
-		end = GK_CHAT_GARBAGE;
-	} else {
-		take_choice(reader, root, "message");
-		take_usage(reader, json_object_get(root, "usage"));
-	}
 	json_decref(root);
-	return reader->text.is_full ? GK_CHAT_GARBAGE : end;
+	return end;
 }
 
 enum gk_chat_end gk_chat_reader_end(struct gk_chat_reader *reader)

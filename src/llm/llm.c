@@ -46,7 +46,7 @@ static int find_kind(const char *model, const char **what, struct gk_err *e)
 struct gk_endpoint *gk_llm_open(const char *model, const struct gk_llm_options *options, struct gk_loop *loop,
                                 gk_answer_fn *answered, gk_send_fn *sent, void *ctx, struct gk_err *e)
 {
-	static const struct gk_llm_options defaults = {NULL};
+	static const struct gk_llm_options defaults = {.base_url = NULL};
 	struct gk_endpoint *endpoint;
 	const char *what = NULL;
 	int kind = find_kind(model, &what, e);

@@ -429,6 +429,7 @@ static int take_key(struct openai *openai, const char *text, const char *source,
 static int find_key(struct openai *openai, const struct gk_llm_options *options, struct gk_err *e)
 {
 	const char *source = gk_llm_key_source();
+	const char *value = source ? getenv(source) : NULL;
 	gk_free_auto char *text = NULL;
 	size_t size;
 
@@ -437,8 +438,8 @@ static int find_key(struct openai *openai, const struct gk_llm_options *options,
 			return gk_err_context(e, "key");
 		return take_key(openai, text, options->key_file, e);
 	}
-	if (source)
-		return take_key(openai, getenv(source), source, e);
+	if (value)
+		return take_key(openai, value, source, e);
 	if (gk_text_starts(openai->url, DEFAULT_URL))
 		return gk_err_set(e, GK_ERR_INPUT, "%s needs a key: set GEAK_API_KEY or OPENAI_API_KEY, or name a "
 		                  "file with --key-file", openai->url);

@@ -455,14 +455,22 @@ struct gk_http *gk_http_new(struct gk_loop *loop, struct gk_err *e)
 	return http;
 }
 
+static void free_list(struct gk_http_exchange *exchange)
+{
+	while (exchange) {
+		struct gk_http_exchange *next = exchange->next;
+
+		free_exchange(exchange);
+		exchange = next;
+	}
+}
+
 void gk_http_free(struct gk_http *http)
 {
 	if (!http)
 		return;
-	while (http->all)
-		gk_http_cancel(http->all);
-	while (http->finished)
-		gk_http_cancel(http->finished);
+	free_list(http->all);
+	free_list(http->finished);
 	curl_multi_cleanup(http->multi); /* closes idle connections: the socket callback may still be called */
 	gk_timer_stop(&http->timer);
 	gk_loop_forget(http->loop, http);

@@ -358,7 +358,7 @@ int gk_prompt_render(const struct gk_prompter *prompter, const struct gk_task *t
                      const json_t *hardware, const json_t *context, struct gk_prompt *out, struct gk_err *e)
 {
 	const char *part = json_string_value(json_object_get(context, "part"));
-	struct gk_prompt made = {NULL};
+	struct gk_prompt made = {.system = NULL};
 	json_t *data;
 	int rc;
 
@@ -382,5 +382,5 @@ void gk_prompt_release(struct gk_prompt *prompt)
 {
 	free(prompt->system);
 	free(prompt->user);
-	*prompt = (struct gk_prompt){NULL};
+	*prompt = (struct gk_prompt){.system = NULL};
 }

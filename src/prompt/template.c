@@ -162,7 +162,7 @@ static int read_section(struct reader *r, const struct tag *tag, int depth, stru
 static int read_nodes(struct reader *r, const struct tag *open, int depth, struct node **first)
 {
 	struct node **tail = first;
-	struct tag tag;
+	struct tag tag = {.name = ""};
 	int found;
 
 	if (depth > MAX_DEPTH)
