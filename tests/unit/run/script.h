@@ -125,6 +125,7 @@ struct script_job {
 	gk_verdict_fn *done;
 	void *ctx;
 	bool confirming;
+	int opened; /* number of the evaluator: one that was closed answers nobody */
 	char source[256];
 };
 
@@ -135,7 +136,7 @@ struct gk_evaluator {
 	bool confirming;
 };
 
-static int script_judgings, script_opened;
+static int script_judgings, script_opened, script_open_now;
 static uint8_t script_attempt_secret[GK_HASH_BYTES], script_last_secret[GK_HASH_BYTES];
 
 static struct gk_evaluator *script_open(struct gk_loop *loop, const struct gk_evaluator_options *options,
@@ -145,7 +146,7 @@ static struct gk_evaluator *script_open(struct gk_loop *loop, const struct gk_ev
 
 	(void)e;
 	evaluator->loop = loop;
-	script_opened++;
+	script_open_now = ++script_opened;
 	memcpy(script_last_secret, options->secret, GK_HASH_BYTES);
 	evaluator->confirming = memcmp(script_last_secret, script_attempt_secret, GK_HASH_BYTES) != 0;
 	return evaluator;
@@ -166,7 +167,8 @@ static void script_judged(void *ctx)
 		verdict.counts = json_pack("{s:i, s:i, s:i, s:i}", "bytes_read", strstr(job->source, "flaky") ? 10 : 100,
 		                           "bytes_written", 10, "operations", 5, "launches", 1);
 	}
-	job->done(job->ctx, job->id, &verdict);
+	if (job->opened == script_open_now)
+		job->done(job->ctx, job->id, &verdict);
 	script_place();
 	gk_verdict_release(&verdict);
 	free(job);
@@ -178,7 +180,8 @@ static uint64_t script_submit(struct gk_evaluator *evaluator, const struct gk_ta
 	struct script_job *job = gk_alloc(sizeof *job);
 
 	(void)task;
-	*job = (struct script_job){.id = ++evaluator->jobs, .done = done, .ctx = ctx, .confirming = evaluator->confirming};
+	*job = (struct script_job){.id = ++evaluator->jobs, .done = done, .ctx = ctx, .confirming = evaluator->confirming,
+	                           .opened = script_open_now};
 	snprintf(job->source, sizeof job->source, "%.*s", (int)size, source);
 	script_judgings++;
 	gk_loop_defer(evaluator->loop, script_judged, job);
@@ -187,6 +190,7 @@ static uint64_t script_submit(struct gk_evaluator *evaluator, const struct gk_ta
 
 static void script_close(struct gk_evaluator *evaluator)
 {
+	script_open_now = 0;
 	free(evaluator);
 }
 
@@ -270,7 +274,6 @@ static inline int script_go(struct script_run *run, struct gk_err *e)
 	gk_arena_auto arena = {0};
 	struct gk_store_run row;
 
-	script_opened = 0;
 	run->options.progress = script_progress;
 	if (gk_store_run_get(run->options.store, &arena, &row, e) < 0)
 		return -1;
