@@ -81,13 +81,13 @@ static void find_namespaces(struct gk_box_facts *facts)
 	const unsigned most = GK_NS_MOUNT | GK_NS_NET | GK_NS_IPC | GK_NS_PID;
 	int with_user = try_namespaces(most | GK_NS_USER), without = 0;
 
-	if (with_user == 0) {
-		facts->namespaces = most | GK_NS_USER;
-		return;
-	}
-	without = geteuid() == 0 ? try_namespaces(most) : EPERM;
-	if (without == 0)
-		facts->namespaces = most;
+	if (with_user != 0)
+		without = geteuid() == 0 ? try_namespaces(most) : EPERM;
+	facts->pid_namespace = with_user == 0 || without == 0;
+	if (with_user == 0)
+		facts->namespaces = (most | GK_NS_USER) & ~(unsigned)GK_NS_PID;
+	else if (without == 0)
+		facts->namespaces = most & ~(unsigned)GK_NS_PID;
 	else
 		snprintf(facts->why, sizeof facts->why, "no namespaces: %s", strerror(with_user));
 }

@@ -148,6 +148,8 @@ _Noreturn static void become(struct plan *plan)
 		give_up(plan, STEP_LIMIT);
 	if (spawn->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		give_up(plan, STEP_PRIVILEGE);
+	/* Its orphans stay below it, where gk_child_kill() finds them. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	/* Only now: changing credentials (a user namespace) forgets it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != plan->parent)

@@ -60,7 +60,7 @@ struct gk_child_end {
 	int64_t cpu_ms, max_rss_bytes;
 };
 
-/* Own session, SIGKILL at the death of this thread, default signals. */
+/* Own session, SIGKILL at the death of this thread, default signals, its orphans become its children. */
 int gk_spawn(const struct gk_spawn *spawn, struct gk_child *child, struct gk_err *e);
 /* Reaps: 1 it has ended (child is released, *end filled unless NULL); 0 still running; waits when wait is true. */
 int gk_child_reap(struct gk_child *child, bool wait, struct gk_child_end *end);
@@ -76,7 +76,8 @@ int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e)
 /* ---- what this machine can do ---- */
 
 struct gk_box_facts {
-	unsigned namespaces;  /* usable gk_namespace bits, all of them in one spawn */
+	unsigned namespaces;  /* usable gk_namespace bits for a spawn, less PID (its first child's end would end it) */
+	bool pid_namespace;   /* each candidate can be PID 1 of its own */
 	int landlock_abi;     /* 0: none */
 	bool seccomp;         /* filters can be installed */
 	bool process_limit;   /* seccomp notification: creations of processes are counted */
