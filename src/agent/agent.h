@@ -6,15 +6,15 @@
  *     struct gk_agent *agent = gk_agent_new(&recipe);
  *     for each event of the trajectory, in the order of step: gk_agent_fold(agent, &event, e);
  *     gk_agent_next(agent, &action);
- *     ASK:   context = gk_agent_context(agent, texts, ctx, e); render it (prompt/prompt.h), store `asked`, send
- *     PARSE: gk_answer_parse() (llm/answer.h) on the text of action.hash, store `parsed`
- *     JUDGE: judge the text of action.hash, store `judged`
- *     STOP:  store `stopped`
+ *     ASK:   context = gk_agent_context(agent, texts, ctx, e); render it (prompt/prompt.h), store `asked`,
+ * send PARSE: gk_answer_parse() (llm/answer.h) on the text of action.hash, store `parsed` JUDGE: judge the
+ * text of action.hash, store `judged` STOP:  store `stopped`
  *
  * The path through a trajectory (docs/agent.md):
  *
  *     Generator -> judge -- fail --> Reflector -> Generator (repair) -> judge ...
- *                    |  `-- trap --> Generator (fresh strategy), or the next direction where something is correct
+ *                    |  `-- trap --> Generator (fresh strategy), or the next direction where something is
+ * correct
  *                    `---- pass --> Optimizer -> Generator (one direction) -> judge ...
  */
 #ifndef GK_AGENT_AGENT_H
@@ -68,10 +68,10 @@ json_t *gk_agent_context(const struct gk_agent *agent, gk_text_fn *texts, void *
 
 /* A candidate with its verdict. Strings are the agent's. */
 struct gk_attempt {
-	int number;            /* 1, 2, .. within the trajectory: the Generator's answers */
-	int64_t trajectory;    /* started.number */
-	int step;              /* of its `judged` event */
-	const char *role;      /* template it came from: "generator", "generator_repair", "generator_optimize" */
+	int number;         /* 1, 2, .. within the trajectory: the Generator's answers */
+	int64_t trajectory; /* started.number */
+	int step;           /* of its `judged` event */
+	const char *role;   /* template it came from: "generator", "generator_repair", "generator_optimize" */
 	const char *code_hash; /* "" when the answer had no code */
 	const char *strategy;
 	const char *stage, *kind, *message;

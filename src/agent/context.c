@@ -155,8 +155,8 @@ static json_t *verdict_json(const struct gk_attempt *attempt, const struct gk_ve
 }
 
 /* New reference in *json. */
-static int attempt_json(const struct gk_agent *agent, const struct gk_attempt *attempt, const struct texts *texts,
-                        json_t **json, struct gk_err *e)
+static int attempt_json(const struct gk_agent *agent, const struct gk_attempt *attempt,
+                        const struct texts *texts, json_t **json, struct gk_err *e)
 {
 	const struct gk_verdict *verdict = &agent->verdicts.items[attempt - agent->attempts.items];
 	json_t *made = json_object();
@@ -277,7 +277,8 @@ static bool is_known(const struct gk_attempt *const *known, size_t count, const 
 /* Correct attempts, each text once, slow to fast. The caller frees. */
 static const struct gk_attempt **sorted_correct(const struct gk_agent *agent, size_t *count)
 {
-	const struct gk_attempt **found = gk_alloc_array(agent->attempts.count + 1, sizeof(const struct gk_attempt *));
+	const struct gk_attempt **found =
+		gk_alloc_array(agent->attempts.count + 1, sizeof(const struct gk_attempt *));
 	size_t i;
 
 	*count = 0;
@@ -291,7 +292,8 @@ static const struct gk_attempt **sorted_correct(const struct gk_agent *agent, si
 	return found;
 }
 
-static int put_ancestors(json_t *context, const struct gk_agent *agent, const struct texts *texts, struct gk_err *e)
+static int put_ancestors(json_t *context, const struct gk_agent *agent, const struct texts *texts,
+                         struct gk_err *e)
 {
 	size_t count, first, i;
 	const struct gk_attempt **sorted = sorted_correct(agent, &count);
@@ -329,7 +331,8 @@ static int add_reflection(json_t *array, const struct reflection *reflection, co
 }
 
 /* "reflection" is the one about the attempt under repair, "earlier_reflections" the last few before it. */
-static int put_reflections(json_t *context, const struct gk_agent *agent, const struct texts *texts, struct gk_err *e)
+static int put_reflections(json_t *context, const struct gk_agent *agent, const struct texts *texts,
+                           struct gk_err *e)
 {
 	const struct gk_attempt *attempt = last_with_code(agent);
 	size_t count = agent->reflections.count, first, i;
@@ -343,7 +346,8 @@ static int put_reflections(json_t *context, const struct gk_agent *agent, const 
 		rc = add_reflection(earlier, &agent->reflections.items[i], texts, e);
 	if (has_newest && rc == 0)
 		rc = add_reflection(newest, &agent->reflections.items[before], texts, e);
-	json_object_set(context, "reflection", has_newest && rc == 0 ? json_array_get(newest, 0) : json_null());
+	json_object_set(context, "reflection",
+	                has_newest && rc == 0 ? json_array_get(newest, 0) : json_null());
 	json_object_set_new(context, "earlier_reflections", earlier);
 	json_decref(newest);
 	return rc;
@@ -362,7 +366,8 @@ static const char *direction_of_line(const struct gk_agent *agent)
 	return NULL;
 }
 
-static int put_part(json_t *context, const struct gk_agent *agent, const struct texts *texts, struct gk_err *e)
+static int put_part(json_t *context, const struct gk_agent *agent, const struct texts *texts,
+                    struct gk_err *e)
 {
 	switch (agent->part) {
 	case PART_GENERATE:

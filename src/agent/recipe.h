@@ -11,10 +11,10 @@
 struct gk_recipe {
 	char name[48];
 	char title[160];
-	int64_t iterations;  /* Generator's answers per trajectory, at most */
-	int64_t parallel;    /* trajectories per task */
+	int64_t iterations; /* Generator's answers per trajectory, at most */
+	int64_t parallel;   /* trajectories per task */
 	double temperature;
-	int64_t max_tokens;  /* of one answer; 0: the endpoint's default */
+	int64_t max_tokens; /* of one answer; 0: the endpoint's default */
 	struct {
 		bool knowledge, one_shot, reflexion, optimizer;
 	} modules;
@@ -24,10 +24,10 @@ struct gk_recipe {
 	int64_t directions;         /* asked of the Optimizer at once; tried one after the other */
 	int64_t infra_retries;      /* judgements of one candidate that may fail through our own fault */
 	struct {
-		bool solved;             /* stop at the first correct attempt */
-		int64_t without_gain;    /* stop after so many correct or trapped optimisations in a row that gained
-		                            nothing; 0: never */
-		double speedup;          /* stop once the lower bound reaches it; 0: never */
+		bool solved;          /* stop at the first correct attempt */
+		int64_t without_gain; /* stop after so many correct or trapped optimisations in a row that
+		                         gained nothing; 0: never */
+		double speedup;       /* stop once the lower bound reaches it; 0: never */
 	} stop;
 };
 

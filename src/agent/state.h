@@ -50,17 +50,16 @@ struct gk_agent {
 	struct line line;
 	int iterations;
 	int asks, asks_by_role[ROLE_COUNT];
-	int refusals;        /* of the Generator, in a row */
-	int infra_failures;  /* of the judgement that is under way */
+	int refusals;       /* of the Generator, in a row */
+	int infra_failures; /* of the judgement that is under way */
 	int64_t without_gain;
 	const char *answer_hash, *code_hash, *strategy; /* of the answer in hand */
 	const char *format_problem;                     /* the last Generator answer had no usable code */
-	json_t *directions;                             /* of the last Optimizer answer; NULL before the first */
+	json_t *directions; /* of the last Optimizer answer; NULL before the first */
 	size_t direction_next;
-	const char *direction;                          /* the one that PART_OPTIMIZE implements; NULL: none given */
+	const char *direction; /* the one that PART_OPTIMIZE implements; NULL: none given */
 	char stop_reason[24], stop_message[256];
 };
-
 
 /* gk_attempt_compare() without the tie-breakers: 0 when neither is faster. */
 int gk_attempt_gain(const struct gk_attempt *a, const struct gk_attempt *b);

@@ -168,7 +168,8 @@ static bool find_close(const char *text, size_t size, size_t from, const struct 
 	return false;
 }
 
-static void read_block(const char *text, size_t size, size_t from, const struct fence *open, struct block *block)
+static void read_block(const char *text, size_t size, size_t from, const struct fence *open,
+                       struct block *block)
 {
 	block->language = language_of(open->info);
 	/* A string that never ends would hide the fence: then the plain rule of Markdown counts. */
@@ -324,7 +325,8 @@ static bool find_strategy(const char *text, size_t size, const struct blocks *bl
 	return first < size;
 }
 
-static void take_strategy(const char *text, size_t size, const struct blocks *blocks, struct gk_answer *answer)
+static void take_strategy(const char *text, size_t size, const struct blocks *blocks,
+                          struct gk_answer *answer)
 {
 	gk_buf_auto line = GK_BUF_INIT;
 	gk_buf_auto cut = GK_BUF_INIT;
@@ -414,7 +416,8 @@ static struct gk_span without_thoughts(struct gk_span text)
 	return (struct gk_span){end, (size_t)(text.bytes + text.size - end)};
 }
 
-void gk_answer_parse(const char *role, const char *text, size_t size, const char *finish, struct gk_answer *answer)
+void gk_answer_parse(const char *role, const char *text, size_t size, const char *finish,
+                     struct gk_answer *answer)
 {
 	struct gk_span whole = without_thoughts((struct gk_span){text, size});
 	struct blocks blocks = {.count = 0};

@@ -85,7 +85,8 @@ static void take_usage(struct gk_chat_reader *reader, const json_t *usage)
 		return;
 	reader->usage.prompt_tokens = count_in(usage, "prompt_tokens");
 	reader->usage.completion_tokens = count_in(usage, "completion_tokens");
-	reader->usage.cached_tokens = count_in(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
+	reader->usage.cached_tokens =
+		count_in(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
 	if (reader->usage.cached_tokens > reader->usage.prompt_tokens)
 		reader->usage.cached_tokens = reader->usage.prompt_tokens;
 }
@@ -93,7 +94,8 @@ static void take_usage(struct gk_chat_reader *reader, const json_t *usage)
 /* "error" is an object with a message, or the message itself. */
 static const char *message_of(const json_t *error)
 {
-	const char *message = json_string_value(json_is_object(error) ? json_object_get(error, "message") : error);
+	const char *message =
+		json_string_value(json_is_object(error) ? json_object_get(error, "message") : error);
 
 	return message ? message : "without a message";
 }
@@ -205,7 +207,8 @@ enum gk_chat_end gk_chat_reader_end(struct gk_chat_reader *reader)
 	gk_sse_end(&reader->sse, take_event, reader);
 	if (reader->has_failed)
 		return GK_CHAT_ERROR;
-	if (reader->is_garbage || reader->text.is_full || reader->sse.line.is_full || reader->sse.data.is_full)
+	if (reader->is_garbage || reader->text.is_full || reader->sse.line.is_full ||
+	    reader->sse.data.is_full)
 		return GK_CHAT_GARBAGE;
 	if (reader->has_begun && !reader->has_events)
 		return GK_CHAT_GARBAGE; /* a web page, say */
@@ -289,8 +292,8 @@ static enum gk_chat_advice judge_bad_request(const struct refusal *refusal, stru
 	return adapt(refusal, dialect) ? GK_CHAT_ADAPT : GK_CHAT_FATAL;
 }
 
-static enum gk_chat_advice judge_status(int status, const struct refusal *refusal, struct gk_chat_dialect *dialect,
-                                        const char **outcome)
+static enum gk_chat_advice judge_status(int status, const struct refusal *refusal,
+                                        struct gk_chat_dialect *dialect, const char **outcome)
 {
 	switch (status) {
 	case 400:

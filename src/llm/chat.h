@@ -41,7 +41,8 @@ struct gk_chat_reader {
 	struct gk_usage usage;
 };
 
-void gk_chat_reader_init(struct gk_chat_reader *reader); /* also to begin anew; all zero before the first time */
+void gk_chat_reader_init(
+	struct gk_chat_reader *reader); /* also to begin anew; all zero before the first time */
 void gk_chat_reader_release(struct gk_chat_reader *reader);
 bool gk_chat_reader_feed(struct gk_chat_reader *reader, const char *bytes, size_t size); /* false: give up */
 

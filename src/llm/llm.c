@@ -11,8 +11,8 @@
 
 static const struct {
 	const char *scheme;
-	struct gk_endpoint *(*open)(const char *what, const struct gk_llm_options *options, struct gk_loop *loop,
-	                            struct gk_err *e);
+	struct gk_endpoint *(*open)(const char *what, const struct gk_llm_options *options,
+	                            struct gk_loop *loop, struct gk_err *e);
 	const char *what; /* for messages */
 } kinds[] = {
 	{"openai", gk_openai_open, "the name of a model"},
@@ -32,11 +32,12 @@ static int find_kind(const char *model, const char **what, struct gk_err *e)
 		return gk_err_set(e, GK_ERR_INPUT, "model \"%s\": %s is needed", model, schemes_text);
 	*what = colon + 1;
 	for (i = 0; i < gk_count_of(kinds); i++)
-		if (strlen(kinds[i].scheme) == (size_t)(colon - model) && gk_text_starts(model, kinds[i].scheme))
+		if (strlen(kinds[i].scheme) == (size_t)(colon - model) &&
+		    gk_text_starts(model, kinds[i].scheme))
 			break;
 	if (i == gk_count_of(kinds))
-		return gk_err_set(e, GK_ERR_INPUT, "model \"%s\": there is no kind \"%.*s\"; known are %s", model,
-		                  (int)(colon - model), model, schemes_text);
+		return gk_err_set(e, GK_ERR_INPUT, "model \"%s\": there is no kind \"%.*s\"; known are %s",
+		                  model, (int)(colon - model), model, schemes_text);
 	if (!**what)
 		return gk_err_set(e, GK_ERR_INPUT, "model \"%s\": %s is needed behind the colon", model,
 		                  kinds[i].what);

@@ -123,7 +123,8 @@ static void end_badly(struct ask *ask, enum gk_answer_status status, enum gk_err
 static void end_well(struct ask *ask)
 {
 	struct gk_chat_reader *reader = &ask->reader;
-	struct gk_model_answer answer = {.status = GK_ANSWER_OK, .finish = reader->finish, .usage = reader->usage};
+	struct gk_model_answer answer = {
+		.status = GK_ANSWER_OK, .finish = reader->finish, .usage = reader->usage};
 
 	gk_price_apply(&ask->openai->price, &answer.usage);
 	if (reader->text.size == 0 && strcmp(reader->finish, "content_filter") == 0) {
@@ -169,13 +170,15 @@ static void send_again(struct ask *ask, int64_t retry_after_ms, const char *word
 	char text[400];
 
 	if (ask->sends >= openai->max_sends) {
-		snprintf(text, sizeof(text), "no answer after %d requests; the last one: %.300s", ask->sends, words);
+		snprintf(text, sizeof(text), "no answer after %d requests; the last one: %.300s", ask->sends,
+		         words);
 		end_badly(ask, GK_ANSWER_EXHAUSTED, GK_ERR_SYSTEM, text);
 		return;
 	}
 	gk_log(GK_LOG_INFO, "%s: %s; sending again", openai->endpoint.name, words);
 	ask->state = ASK_PAUSED;
-	ask->pause = gk_loop_timer(openai->loop, pause_ms(openai, ask->sends, retry_after_ms), 0, pause_is_over, ask);
+	ask->pause = gk_loop_timer(openai->loop, pause_ms(openai, ask->sends, retry_after_ms), 0,
+	                           pause_is_over, ask);
 	pump_soon(openai);
 }
 
@@ -202,7 +205,8 @@ static void note_end(struct ask *ask, int status, const char *outcome)
 	const struct gk_endpoint *endpoint = &ask->openai->endpoint;
 
 	if (endpoint->sent)
-		endpoint->sent(endpoint->ctx, ask->id, ask->sends, ask->started_ns, gk_wall_ns(), status, outcome);
+		endpoint->sent(endpoint->ctx, ask->id, ask->sends, ask->started_ns, gk_wall_ns(), status,
+		               outcome);
 }
 
 static void judge_answer(struct ask *ask, const struct gk_http_result *result)
@@ -254,7 +258,8 @@ static void end_fatally(struct ask *ask, const char *words, const char *outcome)
 		snprintf(text, sizeof(text), "%s (the key is from %s)", words,
 		         openai->key_source ? openai->key_source : "nowhere: none was given");
 	else if (strcmp(outcome, "not_found") == 0)
-		snprintf(text, sizeof(text), "%s (is the model \"%s\" right, and the address?)", words, openai->model);
+		snprintf(text, sizeof(text), "%s (is the model \"%s\" right, and the address?)", words,
+		         openai->model);
 	else
 		snprintf(text, sizeof(text), "%s", words);
 	end_badly(ask, GK_ANSWER_FATAL, GK_ERR_INPUT, text);
@@ -318,11 +323,16 @@ static bool send_data(void *ctx, int status, const char *bytes, size_t size)
 static void send_ask(struct ask *ask)
 {
 	struct openai *openai = ask->openai;
-	struct gk_chat_request chat = {openai->model, ask->system, ask->user, ask->temperature, ask->max_tokens};
+	struct gk_chat_request chat = {openai->model, ask->system, ask->user, ask->temperature,
+	                               ask->max_tokens};
 	gk_free_auto char *body = gk_chat_body(&chat, &openai->dialect);
-	struct gk_http_request request = {.url = openai->url, .headers = openai->headers.items, .body = body,
-	                                  .body_size = strlen(body), .ca_file = openai->ca_file,
-	                                  .connect_ms = openai->connect_ms, .stall_ms = openai->stall_ms};
+	struct gk_http_request request = {.url = openai->url,
+	                                  .headers = openai->headers.items,
+	                                  .body = body,
+	                                  .body_size = strlen(body),
+	                                  .ca_file = openai->ca_file,
+	                                  .connect_ms = openai->connect_ms,
+	                                  .stall_ms = openai->stall_ms};
 	struct gk_err e;
 
 	ask->dialect = openai->dialect;
@@ -417,7 +427,8 @@ static int take_key(struct openai *openai, const char *text, const char *source,
 		size--;
 	for (i = 0; i < size; i++)
 		if (text[i] <= ' ' || text[i] > '~')
-			return gk_err_set(e, GK_ERR_INPUT, "the key from %s holds blanks or control characters", source);
+			return gk_err_set(e, GK_ERR_INPUT,
+			                  "the key from %s holds blanks or control characters", source);
 	if (!size)
 		return gk_err_set(e, GK_ERR_INPUT, "the key from %s is empty", source);
 	openai->key_source = gk_arena_string(&openai->arena, source);
@@ -441,8 +452,10 @@ static int find_key(struct openai *openai, const struct gk_llm_options *options,
 	if (value)
 		return take_key(openai, value, source, e);
 	if (gk_text_starts(openai->url, DEFAULT_URL))
-		return gk_err_set(e, GK_ERR_INPUT, "%s needs a key: set GEAK_API_KEY or OPENAI_API_KEY, or name a "
-		                  "file with --key-file", openai->url);
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "%s needs a key: set GEAK_API_KEY or OPENAI_API_KEY, or name a "
+		                  "file with --key-file",
+		                  openai->url);
 	return 0;
 }
 
@@ -454,7 +467,8 @@ static int take_headers(struct openai *openai, const char *const *headers, struc
 	gk_vec_push(&openai->headers, "Accept: text/event-stream, application/json");
 	for (i = 0; headers && headers[i]; i++) {
 		if (!strchr(headers[i], ':') || strpbrk(headers[i], "\r\n"))
-			return gk_err_set(e, GK_ERR_INPUT, "header \"%s\": \"Name: value\" is needed", headers[i]);
+			return gk_err_set(e, GK_ERR_INPUT, "header \"%s\": \"Name: value\" is needed",
+			                  headers[i]);
 		gk_vec_push(&openai->headers, gk_arena_string(&openai->arena, headers[i]));
 	}
 	gk_vec_push(&openai->headers, NULL);
@@ -499,8 +513,8 @@ static int configure(struct openai *openai, const char *model, const struct gk_l
 	return options->prices_file ? gk_price_read(options->prices_file, model, &openai->price, e) : 0;
 }
 
-struct gk_endpoint *gk_openai_open(const char *what, const struct gk_llm_options *options, struct gk_loop *loop,
-                                   struct gk_err *e)
+struct gk_endpoint *gk_openai_open(const char *what, const struct gk_llm_options *options,
+                                   struct gk_loop *loop, struct gk_err *e)
 {
 	struct openai *openai = gk_alloc(sizeof(*openai));
 

@@ -38,7 +38,7 @@ struct pending {
 	uint64_t id;
 	const struct record *record; /* NULL: there is none */
 	bool has_changed;
-	char where[200];             /* the request in words */
+	char where[200]; /* the request in words */
 };
 
 struct replay {
@@ -53,11 +53,12 @@ struct replay {
 
 /* --- reading --- */
 
+#define AT(member) offsetof(struct record, member)
+
 static const struct gk_field usage_fields[] = {
-	{.name = "prompt_tokens", .kind = GK_FIELD_INT, .offset = offsetof(struct record, prompt_tokens), .max = INT64_MAX},
-	{.name = "cached_tokens", .kind = GK_FIELD_INT, .offset = offsetof(struct record, cached_tokens), .max = INT64_MAX},
-	{.name = "completion_tokens", .kind = GK_FIELD_INT, .offset = offsetof(struct record, completion_tokens),
-	 .max = INT64_MAX},
+	{.name = "prompt_tokens", .kind = GK_FIELD_INT, .offset = AT(prompt_tokens), .max = INT64_MAX},
+	{.name = "cached_tokens", .kind = GK_FIELD_INT, .offset = AT(cached_tokens), .max = INT64_MAX},
+	{.name = "completion_tokens", .kind = GK_FIELD_INT, .offset = AT(completion_tokens), .max = INT64_MAX},
 };
 
 static int decode_usage(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
@@ -71,8 +72,6 @@ static int skip_prompt(const struct gk_node *at, void *out, struct gk_arena *are
 	(void)out, (void)arena;
 	return gk_node_object(at, e);
 }
-
-#define AT(member) offsetof(struct record, member)
 
 static const struct gk_field record_fields[] = {
 	{.name = "task", .kind = GK_FIELD_STRING, .offset = AT(task), .required = true},

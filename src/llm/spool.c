@@ -62,8 +62,8 @@ static void add_name(struct gk_buf *out, const struct gk_model_request *request)
 	gk_buf_printf(out, ".%.8s", request->prompt_hash);
 }
 
-static int write_file(const struct spool *spool, const char *name, const char *ending, const char *text, size_t size,
-                      struct gk_err *e)
+static int write_file(const struct spool *spool, const char *name, const char *ending, const char *text,
+                      size_t size, struct gk_err *e)
 {
 	gk_buf_auto path = GK_BUF_INIT;
 
@@ -84,7 +84,8 @@ static int write_json(const struct spool *spool, const char *name, const struct 
 	json_object_set_new(json, "role", json_string(request->role));
 	json_object_set_new(json, "prompt_hash", json_string(request->prompt_hash));
 	json_object_set_new(json, "temperature", json_real(request->temperature));
-	json_object_set_new(json, "max_tokens", request->max_tokens ? json_integer(request->max_tokens) : json_null());
+	json_object_set_new(json, "max_tokens",
+	                    request->max_tokens ? json_integer(request->max_tokens) : json_null());
 	json_object_set_new(json, "system", json_string(request->system));
 	json_object_set_new(json, "user", json_string(request->user));
 	json_object_set_new(json, "answer_file", json_sprintf("%s.answer.md", name));
@@ -100,9 +101,11 @@ static int write_prompt(const struct spool *spool, const char *name, const struc
 {
 	gk_buf_auto text = GK_BUF_INIT;
 
-	gk_buf_printf(&text, "<!-- geak: %s for task %s, trajectory %d, step %d. Put the model's whole answer, as it "
-	              "is, into %s.answer.md -->\n\n", request->role, request->task, request->trajectory,
-	              request->step, name);
+	gk_buf_printf(
+		&text,
+		"<!-- geak: %s for task %s, trajectory %d, step %d. Put the model's whole answer, as it "
+		"is, into %s.answer.md -->\n\n",
+		request->role, request->task, request->trajectory, request->step, name);
 	gk_buf_printf(&text, "# System\n\n%s\n\n# User\n\n%s\n", request->system, request->user);
 	if (write_json(spool, name, request, e) < 0)
 		return -1;
@@ -170,7 +173,8 @@ static void look(void *ctx)
 {
 	struct spool *spool = ctx;
 	gk_free_auto char *text = NULL;
-	struct gk_model_answer answer = {.status = GK_ANSWER_OK, .finish = "stop", .usage = {.cost_nano_usd = -1}};
+	struct gk_model_answer answer = {
+		.status = GK_ANSWER_OK, .finish = "stop", .usage = {.cost_nano_usd = -1}};
 	struct waiting *found = take_settled(spool, &text, &answer.size);
 
 	if (!found) {
@@ -230,8 +234,8 @@ static void close_spool(struct gk_endpoint *endpoint)
 
 static const struct gk_endpoint_ops spool_ops = {start, close_spool};
 
-struct gk_endpoint *gk_spool_open(const char *what, const struct gk_llm_options *options, struct gk_loop *loop,
-                                  struct gk_err *e)
+struct gk_endpoint *gk_spool_open(const char *what, const struct gk_llm_options *options,
+                                  struct gk_loop *loop, struct gk_err *e)
 {
 	struct spool *spool;
 

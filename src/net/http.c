@@ -403,7 +403,8 @@ static void set_callbacks(struct gk_http_exchange *exchange)
 }
 
 struct gk_http_exchange *gk_http_post(struct gk_http *http, const struct gk_http_request *request,
-                                      gk_http_data_fn *data, gk_http_done_fn *done, void *ctx, struct gk_err *e)
+                                      gk_http_data_fn *data, gk_http_done_fn *done, void *ctx,
+                                      struct gk_err *e)
 {
 	struct gk_http_exchange *exchange;
 	size_t i;
@@ -411,14 +412,19 @@ struct gk_http_exchange *gk_http_post(struct gk_http *http, const struct gk_http
 	if (check_request(request, e) < 0)
 		return NULL;
 	exchange = gk_alloc(sizeof(*exchange));
-	*exchange = (struct gk_http_exchange){.http = http, .data = data, .done = done, .ctx = ctx,
-	                                      .stall_ms = request->stall_ms, .result = {.retry_after_ms = -1}};
+	*exchange = (struct gk_http_exchange){.http = http,
+	                                      .data = data,
+	                                      .done = done,
+	                                      .ctx = ctx,
+	                                      .stall_ms = request->stall_ms,
+	                                      .result = {.retry_after_ms = -1}};
 	exchange->easy = curl_easy_init();
 	if (!exchange->easy)
 		gk_bug("curl_easy_init() failed");
 	for (i = 0; request->headers && request->headers[i]; i++)
 		exchange->headers = curl_slist_append(exchange->headers, request->headers[i]);
-	exchange->headers = curl_slist_append(exchange->headers, "Expect:"); /* no waiting for "100 Continue" */
+	exchange->headers =
+		curl_slist_append(exchange->headers, "Expect:"); /* no waiting for "100 Continue" */
 	set_request(exchange, request);
 	set_callbacks(exchange);
 	if (request->stall_ms)
@@ -471,7 +477,8 @@ void gk_http_free(struct gk_http *http)
 		return;
 	free_list(http->all);
 	free_list(http->finished);
-	curl_multi_cleanup(http->multi); /* closes idle connections: the socket callback may still be called */
+	curl_multi_cleanup(
+		http->multi); /* closes idle connections: the socket callback may still be called */
 	gk_timer_stop(&http->timer);
 	gk_loop_forget(http->loop, http);
 	free(http);

@@ -29,7 +29,7 @@ struct gk_http_request {
 	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body;           /* copied */
 	size_t body_size;
-	const char *ca_file; /* NULL: the system's */
+	const char *ca_file;                /* NULL: the system's */
 	int connect_ms, stall_ms, total_ms; /* 0: none */
 };
 
@@ -52,7 +52,8 @@ void gk_http_free(struct gk_http *http); /* abandons what is in flight, without 
 
 /* Never NULL unless *e is filled (a URL that is none, a CA file that is not there). */
 struct gk_http_exchange *gk_http_post(struct gk_http *http, const struct gk_http_request *request,
-                                      gk_http_data_fn *data, gk_http_done_fn *done, void *ctx, struct gk_err *e);
+                                      gk_http_data_fn *data, gk_http_done_fn *done, void *ctx,
+                                      struct gk_err *e);
 /* Ends it without a callback. Not from within its own callbacks. */
 void gk_http_cancel(struct gk_http_exchange *exchange);
 

@@ -34,8 +34,8 @@ static const char *const operation_names[] = {
 };
 
 /* Without them no recipe can run. */
-static const char *const needed_templates[] = {"system",    "generator", "generator_repair", "generator_optimize",
-                                               "reflector", "optimizer"};
+static const char *const needed_templates[] = {
+	"system", "generator", "generator_repair", "generator_optimize", "reflector", "optimizer"};
 static const char *const needed_knowledge[] = {"triton.md", "numerics.md"};
 
 struct file {
@@ -50,8 +50,8 @@ struct gk_prompter {
 	struct gk_map knowledge; /* name within knowledge/ -> text */
 };
 
-static int read_file(struct gk_prompter *prompter, const char *folder, const char *as, const char *name, char **text,
-                     size_t *size, struct gk_err *e)
+static int read_file(struct gk_prompter *prompter, const char *folder, const char *as, const char *name,
+                     char **text, size_t *size, struct gk_err *e)
 {
 	gk_free_auto char *bytes = NULL;
 	struct file file;
@@ -94,7 +94,8 @@ static int read_templates(struct gk_prompter *prompter, const char *folder, stru
 	return 0;
 }
 
-static int read_knowledge_file(struct gk_prompter *prompter, const char *folder, const char *name, struct gk_err *e)
+static int read_knowledge_file(struct gk_prompter *prompter, const char *folder, const char *name,
+                               struct gk_err *e)
 {
 	char *text;
 	size_t size;
@@ -110,7 +111,8 @@ static int read_knowledge_file(struct gk_prompter *prompter, const char *folder,
 }
 
 /* inside is "" or a folder in knowledge/ with its slash; one that is not there holds nothing. */
-static int read_knowledge(struct gk_prompter *prompter, const char *folder, const char *inside, struct gk_err *e)
+static int read_knowledge(struct gk_prompter *prompter, const char *folder, const char *inside,
+                          struct gk_err *e)
 {
 	const char *place = gk_path_join(&prompter->arena, folder, inside);
 	char **names;
@@ -137,23 +139,28 @@ static const struct gk_template *find_template(void *ctx, const char *name)
 	return value ? value->pointer : NULL;
 }
 
-static int check_complete(struct gk_prompter *prompter, const char *prompts, const char *knowledge, struct gk_err *e)
+static int check_complete(struct gk_prompter *prompter, const char *prompts, const char *knowledge,
+                          struct gk_err *e)
 {
 	size_t i;
 
 	for (i = 0; i < gk_count_of(needed_templates); i++)
 		if (!find_template(prompter, needed_templates[i]))
-			return gk_err_set(e, GK_ERR_INPUT, "%s: %s.md is missing", prompts, needed_templates[i]);
+			return gk_err_set(e, GK_ERR_INPUT, "%s: %s.md is missing", prompts,
+			                  needed_templates[i]);
 	for (i = 0; i < gk_count_of(needed_knowledge); i++)
 		if (!gk_map_find(&prompter->knowledge, needed_knowledge[i]))
-			return gk_err_set(e, GK_ERR_INPUT, "%s: %s is missing", knowledge, needed_knowledge[i]);
+			return gk_err_set(e, GK_ERR_INPUT, "%s: %s is missing", knowledge,
+			                  needed_knowledge[i]);
 	for (i = 0; i < prompter->templates.count; i++)
-		if (gk_template_check(prompter->templates.entries[i].value.pointer, find_template, prompter, e) < 0)
+		if (gk_template_check(prompter->templates.entries[i].value.pointer, find_template, prompter,
+		                      e) < 0)
 			return -1;
 	return 0;
 }
 
-struct gk_prompter *gk_prompter_open(const char *prompts_folder, const char *knowledge_folder, struct gk_err *e)
+struct gk_prompter *gk_prompter_open(const char *prompts_folder, const char *knowledge_folder,
+                                     struct gk_err *e)
 {
 	struct gk_prompter *prompter = gk_alloc(sizeof(*prompter));
 
@@ -277,7 +284,8 @@ static void add_knowledge(const struct gk_prompter *prompter, const char *name, 
 		json_array_append_new(array, json_string(value->pointer));
 }
 
-static json_t *knowledge_json(const struct gk_prompter *prompter, const struct gk_task *task, const char *target)
+static json_t *knowledge_json(const struct gk_prompter *prompter, const struct gk_task *task,
+                              const char *target)
 {
 	json_t *array = json_array();
 	char name[96];
@@ -302,7 +310,8 @@ static json_t *hardware_json(const json_t *hardware)
 		return array;
 	sorted = json_dumps(hardware, JSON_SORT_KEYS | JSON_COMPACT);
 	copy = json_loads(sorted ? sorted : "{}", 0, NULL);
-	json_object_foreach(copy, key, value) {
+	json_object_foreach(copy, key, value)
+	{
 		json_t *item;
 
 		if (!json_is_string(value) && !json_is_number(value))
@@ -325,7 +334,8 @@ static json_t *data_for(const struct gk_prompter *prompter, const struct gk_task
 	json_object_set_new(data, "task", task_json(task));
 	put_text(data, "target", target);
 	json_object_set_new(data, "is_machine", json_boolean(strcmp(target, "cpu") == 0));
-	json_object_set_new(data, "knowledge", with_knowledge ? knowledge_json(prompter, task, target) : json_null());
+	json_object_set_new(data, "knowledge",
+	                    with_knowledge ? knowledge_json(prompter, task, target) : json_null());
 	json_object_set_new(data, "hardware", with_knowledge ? hardware_json(hardware) : json_null());
 	return data;
 }

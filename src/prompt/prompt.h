@@ -17,15 +17,17 @@ struct gk_task;
 struct gk_prompter;
 
 struct gk_prompt {
-	char *system, *user;     /* UTF-8, zero-terminated */
-	char hash[GK_HEX_SIZE];  /* SHA-256 of system, a zero byte, user */
+	char *system, *user;    /* UTF-8, zero-terminated */
+	char hash[GK_HEX_SIZE]; /* SHA-256 of system, a zero byte, user */
 };
 
 /* Reads and checks every template and every knowledge file. */
-struct gk_prompter *gk_prompter_open(const char *prompts_folder, const char *knowledge_folder, struct gk_err *e);
+struct gk_prompter *gk_prompter_open(const char *prompts_folder, const char *knowledge_folder,
+                                     struct gk_err *e);
 void gk_prompter_free(struct gk_prompter *prompter);
 
-/* The files it has read, for the journal's pins: "prompts/system.md" and the hash of its bytes. False at the end. */
+/* The files it has read, for the journal's pins: "prompts/system.md" and the hash of its bytes. False at the
+ * end. */
 bool gk_prompter_file(const struct gk_prompter *prompter, size_t index, const char **name, const char **hash);
 
 /*

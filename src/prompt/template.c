@@ -45,7 +45,8 @@ struct tag {
 	int line;
 };
 
-static int __attribute__((format(printf, 3, 4))) fail(const struct reader *r, int line, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+fail(const struct reader *r, int line, const char *format, ...)
 {
 	char words[256];
 	va_list arguments;
@@ -178,7 +179,8 @@ static int read_nodes(struct reader *r, const struct tag *open, int depth, struc
 			if (read_section(r, &tag, depth, tail) < 0)
 				return -1;
 		} else {
-			*tail = new_node(r, tag.kind ? NODE_PART : NODE_VALUE, tag.name, strlen(tag.name), tag.line);
+			*tail = new_node(r, tag.kind ? NODE_PART : NODE_VALUE, tag.name, strlen(tag.name),
+			                 tag.line);
 		}
 		tail = &(*tail)->next;
 	}
@@ -228,7 +230,8 @@ static int check_nodes(const struct gk_template *template, const struct node *no
 	return 0;
 }
 
-int gk_template_check(const struct gk_template *template, gk_template_find_fn *find, void *ctx, struct gk_err *e)
+int gk_template_check(const struct gk_template *template, gk_template_find_fn *find, void *ctx,
+                      struct gk_err *e)
 {
 	return check_nodes(template, template->first, find, ctx, 0, e);
 }
@@ -277,7 +280,8 @@ static const json_t *look_up(const struct scope *scope, const char *name)
 
 static int complain(const struct writer *w, const struct node *node, const char *what)
 {
-	return gk_err_set(w->e, GK_ERR_INTERNAL, "%s:%d: \"%s\" %s", w->template->name, node->line, node->text, what);
+	return gk_err_set(w->e, GK_ERR_INTERNAL, "%s:%d: \"%s\" %s", w->template->name, node->line,
+	                  node->text, what);
 }
 
 static int write_value(const struct writer *w, const struct node *node, const json_t *value)
@@ -360,7 +364,8 @@ static int write_node(const struct writer *w, const struct node *node, const str
 		return write_value(w, node, value);
 	if (is_something(value) != (node->kind != NODE_INVERTED))
 		return 0;
-	return node->kind == NODE_SECTION ? write_section(w, node, scope, value) : write_nodes(w, node->first, scope);
+	return node->kind == NODE_SECTION ? write_section(w, node, scope, value)
+	                                  : write_nodes(w, node->first, scope);
 }
 
 static int write_nodes(const struct writer *w, const struct node *node, const struct scope *scope)
@@ -371,8 +376,8 @@ static int write_nodes(const struct writer *w, const struct node *node, const st
 	return 0;
 }
 
-int gk_template_render(const struct gk_template *template, const json_t *data, gk_template_find_fn *find, void *ctx,
-                       struct gk_buf *out, struct gk_err *e)
+int gk_template_render(const struct gk_template *template, const json_t *data, gk_template_find_fn *find,
+                       void *ctx, struct gk_buf *out, struct gk_err *e)
 {
 	struct writer writer = {template, find, ctx, out, e};
 	struct scope scope = {NULL, data};

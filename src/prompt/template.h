@@ -2,8 +2,8 @@
  * Templates for prompts, a small strict language:
  *
  *     {{name}} {{a.b}}      the value; a string, an integer or a number
- *     {{#name}}..{{/name}}  once for an object or a true value, once per item of an array, not at all for null,
- *                           false, "", 0 and what is empty; inside an object or item its names come first
+ *     {{#name}}..{{/name}}  once for an object or a true value, once per item of an array, not at all for
+ * null, false, "", 0 and what is empty; inside an object or item its names come first
  *     {{?name}}..{{/name}}  once, for the same values, without going inside
  *     {{^name}}..{{/name}}  for the others
  *     {{.}}                 the item itself
@@ -33,10 +33,11 @@ struct gk_template *gk_template_read(struct gk_arena *arena, const char *name, c
 typedef const struct gk_template *gk_template_find_fn(void *ctx, const char *part);
 
 /* Refuses parts that are not there and parts that contain themselves. */
-int gk_template_check(const struct gk_template *template, gk_template_find_fn *find, void *ctx, struct gk_err *e);
+int gk_template_check(const struct gk_template *template, gk_template_find_fn *find, void *ctx,
+                      struct gk_err *e);
 
 /* Adds to out. data is an object. */
-int gk_template_render(const struct gk_template *template, const json_t *data, gk_template_find_fn *find, void *ctx,
-                       struct gk_buf *out, struct gk_err *e);
+int gk_template_render(const struct gk_template *template, const json_t *data, gk_template_find_fn *find,
+                       void *ctx, struct gk_buf *out, struct gk_err *e);
 
 #endif
