@@ -228,14 +228,14 @@ int vm_run_for_next(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 
 int vm_run(struct vm_thread *t)
 {
-	const struct vm_op *code = t->program->code.items;
+	const struct vm_op *code = t->program->code.items, *op = code;
 	int outcome = VM_GO;
 
 	if (t->slice != UINT64_MAX)
 		t->slice = QUIET_SLICE;
 	t->is_quiet = true;
 	while (outcome == VM_GO) {
-		const struct vm_op *op = &code[t->pc++];
+		op = &code[t->pc++];
 
 		t->used += op->n;
 		if (op->run == vm_run_loop)
@@ -243,7 +243,7 @@ int vm_run(struct vm_thread *t)
 		else
 			outcome = op->run(t, op, op->n);
 	}
-	if (outcome != VM_FAULT && book(t, &code[t->pc - 1]))
+	if (outcome != VM_FAULT && book(t, op))
 		return VM_FAULT;
 	return outcome;
 }
