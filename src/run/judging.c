@@ -10,6 +10,9 @@
 #include "base/memory.h"
 
 #define EXECUTE_WALL_MS ((int64_t)60000)
+/* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per element. */
+#define BUDGET_BASE        ((int64_t)500000000)
+#define BUDGET_PER_ELEMENT 1000
 
 static double ms_since(int64_t started_ns)
 {
@@ -286,6 +289,17 @@ static int make_outputs(struct flight *f, struct gk_err *e)
 	return 0;
 }
 
+static int64_t budget_of(const struct gk_judge_data *data)
+{
+	int64_t elements = 0;
+
+	for (size_t i = 0; i < data->input_count; i++)
+		elements += gk_tensor_count(&data->inputs[i]);
+	for (size_t i = 0; i < data->output_count; i++)
+		elements += gk_tensor_count(&data->outputs[i]);
+	return BUDGET_BASE + elements * BUDGET_PER_ELEMENT;
+}
+
 static void start_execution(struct flight *f)
 {
 	struct gk_judge_execution *x = f->x;
@@ -298,6 +312,7 @@ static void start_execution(struct flight *f)
 	                                     .input_count = x->input_count,
 	                                     .output_count = x->output_count,
 	                                     .seed = x->seed,
+	                                     .budget = budget_of(&f->set->data),
 	                                     .wall_ms = EXECUTE_WALL_MS};
 	struct gk_err e = {0};
 
