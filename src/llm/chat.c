@@ -156,24 +156,27 @@ static bool take_event(void *ctx, const char *data, size_t size)
 	return !reader->has_failed && !reader->text.is_full;
 }
 
-static void tell_format(struct gk_chat_reader *reader, const char *bytes, size_t size)
+/* White space in front belongs to neither format, however the pieces fall. */
+static size_t leading_space(const char *bytes, size_t size)
 {
 	size_t skip = 0;
 
-	while (skip < size && strchr(" \t\r\n", bytes[skip]) && bytes[skip])
+	while (skip < size && bytes[skip] && strchr(" \t\r\n", bytes[skip]))
 		skip++;
-	if (skip == size)
-		return;
-	reader->has_begun = true;
-	reader->is_json = bytes[skip] == '{';
+	return skip;
 }
 
 bool gk_chat_reader_feed(struct gk_chat_reader *reader, const char *bytes, size_t size)
 {
-	if (!reader->has_begun)
-		tell_format(reader, bytes, size);
-	if (!reader->has_begun)
+	size_t skip = reader->has_begun ? 0 : leading_space(bytes, size);
+
+	bytes += skip;
+	size -= skip;
+	if (!size)
 		return true;
+	if (!reader->has_begun)
+		reader->is_json = bytes[0] == '{';
+	reader->has_begun = true;
 	if (!reader->is_json)
 		return gk_sse_feed(&reader->sse, bytes, size, take_event, reader);
 	gk_buf_add(&reader->raw, bytes, size);
