@@ -100,8 +100,8 @@ static bool same_state(const struct gk_agent *a, const struct gk_agent *b)
 	    gk_agent_iterations(a) != gk_agent_iterations(b) || count != gk_agent_attempts(b, &of_b))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(of_a[i].code_hash, of_b[i].code_hash) || of_a[i].outcome != of_b[i].outcome ||
-		    strcmp(of_a[i].message, of_b[i].message))
+		if (strcmp(of_a[i].code_hash, of_b[i].code_hash) != 0 || of_a[i].outcome != of_b[i].outcome ||
+		    strcmp(of_a[i].message, of_b[i].message) != 0)
 			return false;
 	return true;
 }

@@ -20,12 +20,21 @@
 static const struct gk_judging pool_judging = {gk_evaluator_open, gk_evaluator_close, gk_evaluator_submit,
                                                gk_evaluator_facts};
 
+struct suite_ref {
+	struct gk_suite *suite; /* owns its tasks */
+};
+
+struct task_ref {
+	struct gk_task *task;
+	bool owned; /* read alone, for a run that goes on */
+};
+
 struct gk_session {
 	const struct gk_session_flags *flags;
 	struct gk_arena arena;
-	struct GK_VEC(struct gk_suite *) suites; /* own their tasks */
-	struct GK_VEC(struct gk_task *) owned;   /* read one by one, for a run that goes on */
-	struct GK_VEC(struct gk_task *) tasks;   /* of the run, in order; borrowed */
+	struct GK_VEC(struct suite_ref) suites;
+	struct GK_VEC(struct task_ref) refs;
+	struct gk_task **tasks; /* the same, as the engine takes them */
 	struct gk_run_config config;
 	struct gk_loop *loop;
 	struct gk_prompter *prompter;
@@ -37,13 +46,15 @@ struct gk_session {
 
 /* --- tasks --- */
 
-static int add_task(struct gk_session *session, struct gk_task *task, struct gk_err *e)
+static int add_task(struct gk_session *session, struct task_ref ref, struct gk_err *e)
 {
-	for (size_t i = 0; i < session->tasks.count; i++)
-		if (strcmp(session->tasks.items[i]->id, task->id) == 0)
+	const struct gk_task *task = ref.task;
+
+	gk_vec_push(&session->refs, ref);
+	for (size_t i = 0; i + 1 < session->refs.count; i++)
+		if (strcmp(session->refs.items[i].task->id, task->id) == 0)
 			return gk_err_set(e, GK_ERR_INPUT, "two of the tasks are called \"%s\" (%s and %s): name one of them", task->id,
-			                  session->tasks.items[i]->folder, task->folder);
-	gk_vec_push(&session->tasks, task);
+			                  session->refs.items[i].task->folder, task->folder);
 	return 0;
 }
 
@@ -54,13 +65,13 @@ static int find_targets(struct gk_session *session, struct gk_err *e)
 	if (gk_place_path(&session->arena, "suites", &suites, e) < 0)
 		return -1;
 	for (int i = 0; i < session->flags->target_count; i++) {
-		struct gk_suite *suite = gk_target_find(suites, session->flags->targets[i], e);
+		struct suite_ref ref = {gk_target_find(suites, session->flags->targets[i], e)};
 
-		if (!suite)
+		if (!ref.suite)
 			return -1;
-		gk_vec_push(&session->suites, suite);
-		for (size_t k = 0; k < suite->task_count; k++)
-			if (add_task(session, suite->tasks[k], e) < 0)
+		gk_vec_push(&session->suites, ref);
+		for (size_t k = 0; k < ref.suite->task_count; k++)
+			if (add_task(session, (struct task_ref){ref.suite->tasks[k], false}, e) < 0)
 				return -1;
 	}
 	return 0;
@@ -73,23 +84,29 @@ static int read_stored_tasks(struct gk_session *session, struct gk_err *e)
 
 		if (!task)
 			return gk_err_context(e, "task %s of the run", session->config.ids[i]);
-		gk_vec_push(&session->owned, task);
-		if (add_task(session, task, e) < 0)
+		if (add_task(session, (struct task_ref){task, true}, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+static void list_tasks(struct gk_session *session)
+{
+	session->tasks = gk_arena_array(&session->arena, session->refs.count, sizeof(struct gk_task *));
+	for (size_t i = 0; i < session->refs.count; i++)
+		session->tasks[i] = session->refs.items[i].task;
+}
+
 static void name_tasks(struct gk_session *session, struct gk_run_config *config)
 {
-	size_t count = session->tasks.count;
+	size_t count = session->refs.count;
 
 	config->task_count = count;
 	config->ids = gk_arena_array(&session->arena, count, sizeof *config->ids);
 	config->folders = gk_arena_array(&session->arena, count, sizeof *config->folders);
 	for (size_t i = 0; i < count; i++) {
-		config->ids[i] = session->tasks.items[i]->id;
-		config->folders[i] = session->tasks.items[i]->folder;
+		config->ids[i] = session->refs.items[i].task->id;
+		config->folders[i] = session->refs.items[i].task->folder;
 	}
 }
 
@@ -150,7 +167,7 @@ static void take_loose_flags(const struct gk_session_flags *flags, struct gk_run
 
 static const char *suite_name(const struct gk_session *session)
 {
-	return session->suites.count == 1 ? session->suites.items[0]->id : "mixed";
+	return session->suites.count == 1 ? session->suites.items[0].suite->id : "mixed";
 }
 
 static int configure_new(struct gk_session *session, struct gk_err *e)
@@ -197,8 +214,8 @@ static int begin(struct gk_session *session, struct gk_err *e)
 		session->store = gk_store_create(folder, e);
 	if (!session->store)
 		return -1;
-	return gk_run_begin(session->store, session->flags->build, &session->config, session->tasks.items,
-	                    session->tasks.count, session->prompter, e);
+	return gk_run_begin(session->store, session->flags->build, &session->config, session->tasks,
+	                    session->refs.count, session->prompter, e);
 }
 
 /* --- a run that goes on --- */
@@ -286,11 +303,12 @@ static int open_all(struct gk_session *session, struct gk_err *e)
 		return -1;
 	if (open_store(session, e) < 0 || (session->resumed ? configure_begun : configure_new)(session, e) < 0)
 		return -1;
+	list_tasks(session);
 	if (open_prompter(session, e) < 0 || open_model(session, e) < 0)
 		return -1;
 	if (!session->resumed)
 		return begin(session, e);
-	return gk_run_check_pins(session->store, &session->config, session->tasks.items, session->tasks.count,
+	return gk_run_check_pins(session->store, &session->config, session->tasks, session->refs.count,
 	                         session->prompter, e);
 }
 
@@ -314,12 +332,12 @@ void gk_session_close(struct gk_session *session)
 	gk_prompter_free(session->prompter);
 	gk_store_close(session->store);
 	for (size_t i = 0; i < session->suites.count; i++)
-		gk_suite_free(session->suites.items[i]);
-	for (size_t i = 0; i < session->owned.count; i++)
-		gk_task_free(session->owned.items[i]);
+		gk_suite_free(session->suites.items[i].suite);
+	for (size_t i = 0; i < session->refs.count; i++)
+		if (session->refs.items[i].owned)
+			gk_task_free(session->refs.items[i].task);
 	gk_vec_release(&session->suites);
-	gk_vec_release(&session->owned);
-	gk_vec_release(&session->tasks);
+	gk_vec_release(&session->refs);
 	gk_arena_release(&session->arena);
 	free(session);
 }
@@ -346,7 +364,7 @@ bool gk_session_is_resumed(const struct gk_session *session)
 
 size_t gk_session_tasks(const struct gk_session *session)
 {
-	return session->tasks.count;
+	return session->refs.count;
 }
 
 const struct gk_run_config *gk_session_config(const struct gk_session *session)
@@ -361,8 +379,8 @@ int gk_session_run(struct gk_session *session, gk_run_progress_fn *progress, voi
 		.store = session->store,
 		.loop = session->loop,
 		.endpoint = session->endpoint,
-		.tasks = session->tasks.items,
-		.task_count = session->tasks.count,
+		.tasks = session->tasks,
+		.task_count = session->refs.count,
 		.recipe = session->config.recipe,
 		.prompter = session->prompter,
 		.target = session->config.target,

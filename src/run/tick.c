@@ -226,7 +226,7 @@ static int by_waiting(const void *a, const void *b)
 /* Who has waited longest for a slot comes first. */
 static int advance_all(struct engine *engine, struct gk_err *e)
 {
-	struct track **order = gk_arena_array(&engine->scratch, engine->track_count, sizeof *order);
+	struct track **order = gk_arena_array(&engine->scratch, engine->track_count, sizeof(struct track *));
 	char spent[128] = "";
 
 	if (engine_check_budget(engine, spent, sizeof spent, e) < 0)

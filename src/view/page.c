@@ -94,7 +94,7 @@ static void add_totals(struct page *page)
 static void success_by_attempt(const struct gk_story *story, double *call, double *exec)
 {
 	for (size_t t = 0; t < story->task_count; t++) {
-		size_t first_call = story->most_attempts, first_exec = story->most_attempts;
+		size_t none = story->most_attempts, first_call = none, first_exec = none;
 
 		for (size_t i = 0; i < story->tasks[t].line_count; i++)
 			for (size_t k = 0; k < story->tasks[t].lines[i]->attempt_count; k++) {

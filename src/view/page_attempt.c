@@ -13,6 +13,7 @@
 #define MAX_CASES    6
 #define MAX_DIFF     600
 #define CONTEXT      3
+#define OPEN_DIFF    24 /* lines that are shown without a click */
 
 const char *page_class(const struct gk_story_attempt *attempt)
 {
@@ -129,7 +130,7 @@ static void add_notes(struct page *page, const struct gk_verdict *verdict)
 	}
 }
 
-static void add_prose(struct page *page, const char *title, const char *hash)
+static void add_prose(struct page *page, const char *title, const char *hash, bool open)
 {
 	gk_arena_auto arena = {0};
 	char *text;
@@ -137,7 +138,7 @@ static void add_prose(struct page *page, const char *title, const char *hash)
 
 	if (!hash)
 		return;
-	gk_buf_printf(page->out, "<details><summary>%s</summary><div class=prose>", title);
+	gk_buf_printf(page->out, "<details%s><summary>%s</summary><div class=prose>", open ? " open" : "", title);
 	if (page_text(page, hash, &arena, &text, &size))
 		gk_html_bytes(page->out, text, size, PROSE_MAX);
 	else
@@ -194,8 +195,8 @@ static void add_diff(struct page *page, const struct gk_story_attempt *attempt, 
 		added += lines[i].sign == '+';
 		removed += lines[i].sign == '-';
 	}
-	gk_buf_printf(page->out, "<details><summary>Changes since attempt %d: +%zu &minus;%zu lines</summary><pre class=diff>",
-	              before->number, added, removed);
+	gk_buf_printf(page->out, "<details%s><summary>Changes since attempt %d: +%zu &minus;%zu lines</summary><pre class=diff>",
+	              added + removed <= OPEN_DIFF ? " open" : "", before->number, added, removed);
 	add_diff_lines(page, lines, count);
 	gk_buf_add_text(page->out, "</pre></details>");
 }
@@ -220,7 +221,7 @@ void page_attempt(struct page *page, const struct gk_story_line *line, const str
 {
 	const char *message = attempt->code ? attempt->judged ? attempt->verdict.message : "" : attempt->problem;
 
-	add_prose(page, "Directions from the Optimizer", attempt->plan);
+	add_prose(page, "Directions from the Optimizer", attempt->plan, false);
 	add_header(page, line, attempt);
 	gk_buf_add_text(page->out, "<p class=strategy>");
 	gk_html_text(page->out, attempt->strategy, STRATEGY_MAX);
@@ -235,7 +236,7 @@ void page_attempt(struct page *page, const struct gk_story_line *line, const str
 		add_notes(page, &attempt->verdict);
 		add_cases(page, &attempt->verdict);
 	}
-	add_prose(page, "Reflection", attempt->reflection);
+	add_prose(page, "Reflection", attempt->reflection, true);
 	add_diff(page, attempt, before);
 	add_code(page, attempt->code);
 	gk_buf_add_text(page->out, "</article>\n");

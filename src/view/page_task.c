@@ -52,8 +52,9 @@ static void add_fact(struct page *page, const char *key, const json_t *value, in
 	json_t *item;
 
 	if (json_is_object(value) && depth > 0) {
-		json_object_foreach((json_t *)value, inner, item)
+		json_object_foreach((json_t *)value, inner, item) {
 			add_fact(page, inner, item, depth - 1);
+		}
 		return;
 	}
 	gk_buf_add_text(page->out, "<span class=badge>");

@@ -102,7 +102,7 @@ static void print_cell(const struct gk_term *term, const char *text, enum gk_ton
 
 void gk_table_print(const struct gk_table *table, const struct gk_term *term)
 {
-	size_t widths[GK_TABLE_MAX_COLUMNS];
+	size_t widths[GK_TABLE_MAX_COLUMNS] = {0};
 	int count = table->column_count;
 
 	measure(table, term, widths);

@@ -46,7 +46,7 @@ struct script_request {
 	struct script_model *model;
 	uint64_t id;
 	enum gk_answer_status status;
-	char text[512];
+	char text[2048];
 };
 
 /* row_softmax: wrong, then right, then better; flip: no code at all, then right; other: never right */
