@@ -68,6 +68,7 @@ def reseed() -> None:
     """The same random numbers before each call."""
     random.seed(0)
     torch.default_generator.manual_seed(0)
+    pretend.generator.manual_seed(0)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(0)

@@ -8,7 +8,14 @@ import torch
 
 from .pretend import recording
 
-_implementations: Dict[str, Callable[..., Any]] = {}
+
+
+def _reinterpret(tensor: Any, size: Any, stride: Any, offset_increment: int = 0) -> Any:
+    """A view that torch's own compiler writes into its kernels."""
+    return torch.as_strided(tensor, size, stride, tensor.storage_offset() + offset_increment)
+
+
+_implementations: Dict[str, Callable[..., Any]] = {"inductor::_reinterpret_tensor": _reinterpret}
 _DEVICE_KEYS = {"CUDA", "CompositeExplicitAutograd", "CompositeImplicitAutograd", "cuda", "default", ""}
 
 

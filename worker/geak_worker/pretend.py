@@ -179,6 +179,40 @@ class Event:
         return 1.0
 
 
+class DeviceGenerator:
+    """The device's random generator: its state is known, the same before each call. Its numbers are never drawn."""
+
+    device = CUDA
+
+    def __init__(self) -> None:
+        self.manual_seed(0)
+
+    def manual_seed(self, seed: int) -> "DeviceGenerator":
+        self.state = (int(seed), 0)
+        return self
+
+    def initial_seed(self) -> int:
+        return self.state[0]
+
+    seed = initial_seed
+
+    def get_state(self) -> torch.Tensor:
+        """uint8 [16] on the CPU: seed and offset as int64."""
+        return torch.tensor(self.state, dtype=torch.int64).view(torch.uint8)
+
+    def set_state(self, state: torch.Tensor) -> None:
+        self.state = tuple(state.view(torch.int64).tolist())
+
+    def get_offset(self) -> int:
+        return int(self.state[1])
+
+    def set_offset(self, offset: int) -> None:
+        self.state = (self.state[0], int(offset))
+
+
+generator = DeviceGenerator()
+
+
 def install(device: Device, recorder: Callable[[], Recorder]) -> None:
     """Replaces the functions of torch.cuda for the rest of the process. `recorder` gives the one that records now."""
     cuda = torch.cuda
@@ -239,7 +273,12 @@ def install(device: Device, recorder: Callable[[], Recorder]) -> None:
         "CUDAGraph": Graph,
         "graph": Graph,
         "device": DeviceGuard,
+        "_DeviceGuard": DeviceGuard,
         "device_of": DeviceOf,
+        "default_generators": (generator,),
+        "get_rng_state": lambda *a, **k: generator.get_state(),
+        "set_rng_state": lambda state, *a, **k: generator.set_state(state),
+        "initial_seed": lambda: generator.initial_seed(),
     }
     for name in ("init", "_lazy_init", "synchronize", "set_device", "empty_cache", "ipc_collect", "manual_seed",
                  "manual_seed_all", "seed", "seed_all", "reset_peak_memory_stats", "set_stream"):  # fmt: skip
@@ -247,6 +286,10 @@ def install(device: Device, recorder: Callable[[], Recorder]) -> None:
     for name, answer in answers.items():
         setattr(cuda, name, answer)
     torch._C._cuda_getCurrentRawStream = lambda *a: 0  # type: ignore[attr-defined]
+    # what torch's own compiler writes into the kernels that candidates are sometimes modelled on
+    torch._C._dynamo.guards._empty_strided_cuda = lambda size, stride, dtype: torch.empty_strided(
+        size, stride, dtype=dtype, device="cuda"
+    )
     _install_version(device)
     _install_storage(recorder)
     _install_backward()

@@ -1,0 +1,398 @@
+"""Captures the kernels of TritonBench-G: how many of its 184 files have launch plans, and why the others have none.
+
+    PYTHONPATH=worker python bench/capture_tritonbench.py CHECKOUT/data/TritonBench_G_v1 OUT [--target sm_90] [--only NAME]
+
+Each file has a kernel part, a line of '#', and a test part. Both run once, on tensors without values. Every call from the
+test part into the kernel part (a function, a module's forward, a launch) is an entry: it is made three times, and its
+plan is written to OUT/NAME/N.json, its modules to OUT/ttir/HASH.ttir. Values that the test part reads itself are made
+up; values that the kernel part reads are a reason why there is no plan. OUT/summary.jsonl has one line for each file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
+
+import torch
+from geak_worker import plan, pretend, source, warm
+from geak_worker.cannot import CANDIDATE_PATH, CannotCapture, Refusals
+from geak_worker.capture import Call, Session, reseed
+from geak_worker.dispatch import Dispatch, device_tensors, is_device
+from geak_worker.record import Buffer
+from torch.utils._pytree import tree_map
+from triton.runtime.autotuner import Autotuner, Heuristics
+from triton.runtime.jit import JITFunction
+
+SECONDS = 240
+CALLS = 3
+
+
+class StudyDispatch(Dispatch):
+    """Within an entry as always; in test code nothing is refused, and what it reads is made up."""
+
+    inside = False
+
+    def _read(self, func: Any, name: str, tensors: Any, args: Any, kwargs: Any) -> Any:
+        if self.inside or self._foldable(tensors):
+            return super()._read(func, name, tensors, args, kwargs)
+        ones = [torch.ones(t.shape, dtype=t.dtype) for t in args if is_device(t)]
+        if name in ("_local_scalar_dense", "item", "is_nonzero"):
+            return ones[0].reshape(-1)[0].item()
+        if name in ("equal", "allclose"):
+            return True
+        mapped = tree_map(lambda leaf: torch.ones(leaf.shape, dtype=leaf.dtype) if is_device(leaf) else leaf, list(args))
+        return tree_map(lambda leaf: self.upload(leaf) if isinstance(leaf, torch.Tensor) else leaf, func(*mapped, **kwargs))
+
+    def _to_host(self, name: str, src: torch.Tensor, use: Callable[[torch.Tensor], Any]) -> Any:
+        if self.inside or self.recorder.twin(src) is not None:
+            return super()._to_host(name, src, use)
+        return use(torch.zeros(src.shape, dtype=src.dtype))
+
+    def upload(self, values: torch.Tensor) -> torch.Tensor:
+        if self.inside:
+            return super().upload(values)
+        out = torch.empty_like(values, device="meta")
+        self.recorder.give_twin(out, values)
+        return out
+
+
+class Study:
+    """One file."""
+
+    def __init__(self, name: str, target: str, out: str) -> None:
+        self.name, self.out = name, out
+        self.target = target
+        self.session = Session(target, "5d", own_path=CANDIDATE_PATH)
+        self.recorder = self.session.recorder
+        self.dispatch = StudyDispatch(self.recorder, self.session.dispatch.custom)
+        self.session.dispatch = self.dispatch
+        pretend.set_modes(self.session.pretend, self.dispatch)
+        self.session.pretend.answers[torch.Tensor.numpy] = self.numpy
+        self.calls: List[Dict[str, Any]] = []
+        self.kept: List[plan.Step] = []
+
+    def numpy(self, tensor: torch.Tensor) -> Any:
+        if self.dispatch.inside:
+            return self.session.pretend._numpy(tensor)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype).numpy()
+
+    def run(self, text: str) -> Dict[str, Any]:
+        """Runs both parts; the summary of the file."""
+        kernel_part, test_part = split(text)
+        error = ""
+        try:
+            module = source.prepare(text)
+            reseed()
+            self.session.run(lambda: exec(imports_of(test_part), module.__dict__))
+            self.session.run(lambda: source.execute(module, kernel_part))
+            self.kept = self.recorder.steps
+            names = {**vars(module), "__name__": "__main__"}
+            for key, value in list(names.items()):
+                names[key] = self.wrap(key, value)
+            code = compile(without_copies(test_part, names), CANDIDATE_PATH, "exec", dont_inherit=True)
+            self.session.run(lambda: exec(code, names))
+            if not self.calls:
+                for key, value in list(names.items()):
+                    if key.startswith("test") and callable(value):
+                        self.session.run(value)
+        except BaseException as caught:
+            line = source.line_of(caught, module)
+            error = f"{type(caught).__name__}: {source.message_of(caught)[-300:]} (line {line})"
+        good = [call for call in self.calls if call["plan"]]
+        bad = [call for call in self.calls if not call["plan"]]
+        entries = {call["entry"] for call in self.calls}
+        return {"file": self.name, "captured": bool(good), "whole": bool(good) and not bad, "calls": len(self.calls),
+                "plans": len(good), "error": error, "bad": bad[:8], "entries": sorted(entries),
+                "captured_entries": sorted(entries - {call["entry"] for call in bad})}  # fmt: skip
+
+    # ---- what test code calls ----
+
+    def wrap(self, name: str, value: Any) -> Any:
+        """The same thing for test code, with its calls as entries."""
+        if isinstance(value, (JITFunction, Autotuner, Heuristics)):
+            return Launchable(self, name, value)
+        owner = getattr(value, "__self__", None)
+        if isinstance(owner, type) and owner.__module__ == source.MODULE_NAME:
+            return self.entry(name, value)
+        if getattr(value, "__module__", "") != source.MODULE_NAME:
+            return value
+        if isinstance(value, type):
+            self.wrap_class(name, value)
+            return value
+        return self.entry(name, value) if callable(value) else value
+
+    def wrap_class(self, name: str, kind: type) -> None:
+        if issubclass(kind, torch.autograd.Function):
+            kind.apply = staticmethod(self.entry(name, kind.apply))  # type: ignore[attr-defined]
+            if "forward" in vars(kind):
+                kind.forward = staticmethod(self.entry(name + ".forward", kind.forward))  # type: ignore[attr-defined]
+            if "backward" in vars(kind):
+                kind.backward = staticmethod(self.entry(name + ".backward", kind.backward, 1))  # type: ignore[attr-defined]
+            return
+        methods = ["forward"] if issubclass(kind, torch.nn.Module) else [m for m in vars(kind) if not m.startswith("_")]
+        for method in methods + ["__call__"]:
+            function = vars(kind).get(method)
+            if callable(function) and not isinstance(function, (staticmethod, classmethod)):
+                setattr(kind, method, self.entry(f"{name}.{method}", function))
+
+    def entry(self, name: str, function: Callable[..., Any], times: int = CALLS) -> Callable[..., Any]:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if self.dispatch.inside:
+                return function(*args, **kwargs)
+            return self.call(name, lambda: function(*args, **kwargs), times)
+
+        return called
+
+    # ---- calls ----
+
+    @contextlib.contextmanager
+    def inputs_without_values(self) -> Iterator[None]:
+        """What exists before a call is data: its values are hidden from the kernel part."""
+        twins = {buffer: buffer.twin for buffer in self.recorder.by_serial if buffer.twin is not None}
+        for buffer in self.recorder.by_serial:
+            buffer.twin, buffer.known = None, True
+        self.dispatch.inside = True
+        try:
+            yield
+        finally:
+            self.dispatch.inside = False
+            for buffer, twin in twins.items():
+                buffer.twin = twin
+
+    def once(self, function: Callable[[], Any]) -> "tuple[Call, Any]":
+        made, result = Call(), None
+        self.recorder.start()
+        before = len(self.recorder.by_serial)
+        reseed()
+        with self.inputs_without_values():
+            try:
+                result = function()
+                for tensor in unique(device_tensors(result)):
+                    self.recorder.settle(self.recorder.buffer(tensor))
+                    made.outputs.append({**self.recorder.view(tensor), "name": str(len(made.outputs))})
+            except BaseException as error:
+                made.error = error
+        made.steps, made.refusal = self.recorder.steps, self.recorder.refusals.first()
+        made.own = set(range(before, len(self.recorder.by_serial)))
+        self.recorder.refusals = Refusals()
+        self.recorder.steps = []
+        return made, result
+
+    def call(self, name: str, function: Callable[[], Any], times: int) -> Any:
+        """An entry: its plan, or why it has none."""
+        calls, result = [], None
+        said: Dict[str, Any] = {"entry": name, "plan": "", "why": ""}
+        for _ in range(times):
+            made, result = self.once(function)
+            calls.append(made)
+            if made.error is not None or made.refusal is not None:
+                break
+        last = calls[-1]
+        if isinstance(last.error, CannotCapture) and not launches(last.steps):
+            return self.helper(said, last, function)
+        self.calls.append(said)
+        if last.error is None and not any(launches(call.steps) for call in calls):
+            self.calls.pop()  # a helper of the tests that launches nothing
+        elif last.refusal is not None:
+            said["why"] = f"{last.refusal.kind}: {last.refusal.message}"
+        elif last.error is not None:
+            said["why"] = f"{type(last.error).__name__}: {source.message_of(last.error)[-400:]}"
+        else:
+            self.write(said, calls)
+        if last.error is not None:
+            raise last.error
+        return result
+
+    def helper(self, said: Dict[str, Any], failed: Call, function: Callable[[], Any]) -> Any:
+        """A function that reads values before it launches anything: one of the tests' helpers, unless it launches later."""
+        self.recorder.start()
+        result = function()
+        if launches(self.recorder.steps):
+            assert failed.refusal is not None
+            self.calls.append({**said, "why": f"{failed.refusal.kind}: {failed.refusal.message}"})
+        self.recorder.start()
+        return result
+
+    def write(self, said: Dict[str, Any], calls: List[Call]) -> None:
+        try:
+            body, kernels = self.compose(calls)
+        except plan.Unstable as error:
+            said["why"] = f"unstable_plan: {error}"
+            return
+        folder = os.path.join(self.out, self.name)
+        os.makedirs(folder, exist_ok=True)
+        os.makedirs(os.path.join(self.out, "ttir"), exist_ok=True)
+        said["plan"] = os.path.join(self.name, f"{len(os.listdir(folder))}.json")
+        with open(os.path.join(self.out, said["plan"]), "w", encoding="utf-8") as file:
+            json.dump(body, file)
+        for kernel in kernels:
+            with open(os.path.join(self.out, "ttir", kernel.sha + ".ttir"), "w", encoding="utf-8") as file:
+                file.write(kernel.ttir)
+
+    def compose(self, calls: List[Call]) -> "tuple[Dict[str, Any], List[Any]]":
+        last = calls[-1]
+        if len(calls) > 2:
+            found = plan.difference(calls[1].steps, last.steps, plan.Same())
+            if found is not None:
+                raise plan.Unstable(f"two calls with equal arguments did not do the same: {found}")
+        used = [b for step in [*last.steps, {"out": last.outputs}] for b in plan.buffers_of(step)]
+        own = {serial for call in calls for serial in call.own} - {b.serial for s in self.kept for b in plan.written(s)}
+        rest = plan.extras(calls[0].steps, last.steps) if len(calls) > 1 else []
+        before = plan.prologue((rest or []) + self.kept, last.steps, last.own, set()) if rest else []
+        inputs: List[Buffer] = []
+        for buffer in used:
+            if buffer.serial not in own and buffer not in inputs and buffer not in plan_written(before):
+                buffer.name = f"in{len(inputs)}"
+                inputs.append(buffer)
+        builder = plan.Builder(inputs)
+        head = {"target": self.target, "case": hashlib.sha256(str(len(self.calls)).encode()).hexdigest(), "from": {}}
+        body = builder.plan(head, before, last.steps, last.outputs)
+        for buffer in inputs:
+            buffer.name = None
+        return body, builder.kernels
+
+
+def plan_written(steps: List[plan.Step]) -> List[Buffer]:
+    return [buffer for step in steps for buffer in plan.written(step)]
+
+
+def unique(tensors: List[torch.Tensor]) -> List[torch.Tensor]:
+    out: List[torch.Tensor] = []
+    for tensor in tensors:
+        if not any(tensor is other for other in out):
+            out.append(tensor)
+    return out
+
+
+def launches(steps: List[plan.Step]) -> bool:
+    return any(step["op"] in ("launch", "choose") for step in steps)
+
+
+def imports_of(text: str) -> Any:
+    """The imports of the test part: upstream both parts are one module, and some kernel parts rely on them."""
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return compile(tree, CANDIDATE_PATH, "exec", dont_inherit=True)
+
+
+def without_copies(text: str, names: Dict[str, Any]) -> ast.Module:
+    """The test part without the functions of the kernel part that it repeats."""
+    tree = ast.parse(text)
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.FunctionDef) and n.name in names)]
+    return tree
+
+
+class Launchable:
+    """A kernel that test code launches itself."""
+
+    def __init__(self, study: Study, name: str, kernel: Any) -> None:
+        self._study, self._name, self._kernel = study, name, kernel
+
+    def __getitem__(self, grid: Any) -> Callable[..., Any]:
+        return self._study.entry(self._name, self._kernel[grid])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+
+def split(text: str) -> "tuple[str, str]":
+    """Kernel part and test part; the test part keeps the file's line numbers."""
+    found = re.search(r"^#{40,}[ \t]*$", text, re.MULTILINE)
+    if found is None:
+        return text, ""
+    return text[: found.start()], "\n" * text[: found.start()].count("\n") + text[found.end() :]
+
+
+def child(path: str, target: str, out: str, write: int) -> None:
+    """Studies one file and writes its summary into a pipe. Never returns."""
+    name = os.path.basename(path)[:-3]
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (1, 2):
+        os.dup2(null, fd)
+    signal.alarm(SECONDS)
+    started = time.monotonic()
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        summary = Study(name, target, out).run(text)
+    except BaseException as error:
+        import traceback
+
+        summary = {"file": name, "captured": False, "calls": 0, "plans": 0, "error": traceback.format_exc()[-1500:],
+                   "bad": [], "entries": [], "broken": str(error)}  # fmt: skip
+    summary["seconds"] = round(time.monotonic() - started, 2)
+    os.write(write, json.dumps(summary).encode())
+    os._exit(0)
+
+
+def study(path: str, target: str, out: str) -> Dict[str, Any]:
+    """The summary of one file, studied in a forked process."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        child(path, target, out, write)
+    os.close(write)
+    data = b""
+    while True:
+        chunk = os.read(read, 1 << 16)
+        if not chunk:
+            break
+        data += chunk
+    os.close(read)
+    _, status = os.waitpid(pid, 0)
+    if data:
+        return json.loads(data)
+    return {"file": os.path.basename(path)[:-3], "captured": False, "calls": 0, "plans": 0, "bad": [], "entries": [],
+            "error": f"the process ended with status {status:#x}", "seconds": SECONDS}  # fmt: skip
+
+
+def reason(summary: Dict[str, Any]) -> str:
+    """Why a file is not captured, in one line."""
+    if summary["bad"]:
+        return f"{summary['bad'][0]['entry']}: {summary['bad'][0]['why']}"
+    return summary["error"] or "no call launches anything"
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description="captures the kernels of a TritonBench-G folder")
+    parser.add_argument("folder")
+    parser.add_argument("out")
+    parser.add_argument("--target", default="sm_90")
+    parser.add_argument("--only", default="")
+    chosen = parser.parse_args(arguments)
+    warm.run()
+    os.makedirs(chosen.out, exist_ok=True)
+    names = sorted(n for n in os.listdir(chosen.folder) if n.endswith(".py") and chosen.only in n)
+    all_of_them: List[Dict[str, Any]] = []
+    with open(os.path.join(chosen.out, "summary.jsonl"), "w", encoding="utf-8") as file:
+        for name in names:
+            summary = study(os.path.join(chosen.folder, name), chosen.target, chosen.out)
+            file.write(json.dumps(summary) + "\n")
+            file.flush()
+            all_of_them.append(summary)
+            if not summary.get("whole"):
+                mark = "part" if summary["captured"] else "none"
+                print(f"{mark} {summary['file']:40} {summary['plans']:3}/{summary['calls']:<3} {reason(summary)[:300]!r}",
+                      flush=True)  # fmt: skip
+    count = {key: sum(bool(s.get(key)) for s in all_of_them) for key in ("captured", "whole")}
+    entries = [sum(len(s.get(key, [])) for s in all_of_them) for key in ("captured_entries", "entries")]
+    print(f"{count['captured']} of {len(names)} files captured, {count['whole']} of them in every call; "
+          f"{entries[0]} of {entries[1]} entries, {sum(s['plans'] for s in all_of_them)} plans, "
+          f"{sum(s['seconds'] for s in all_of_them):.0f} s")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
