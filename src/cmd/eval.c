@@ -167,7 +167,7 @@ static void refuse_request(struct eval *eval, json_t *id, const char *why)
 	gk_buf_auto safe = GK_BUF_INIT;
 
 	gk_text_add_safe(&safe, why, strlen(why), 500, false);
-	json_object_set(answer, "id", id ? id : json_null());
+	json_object_set_new(answer, "id", id ? json_incref(id) : json_null());
 	json_object_set_new(answer, "error", json_string(gk_buf_text(&safe)));
 	print_line(answer);
 	json_decref(answer);

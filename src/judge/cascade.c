@@ -130,10 +130,8 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 	case PHASE_LINT:
 		action->kind = GK_JUDGE_LINT;
 		return !c->lint_issued && (c->lint_issued = true);
-	case PHASE_CAPTURE:
-		return issue_capture(c, action);
-	case PHASE_EXECUTE:
-		return issue_trial(c, action);
+	case PHASE_CAPTURE: return issue_capture(c, action);
+	case PHASE_EXECUTE: return issue_trial(c, action);
 	case PHASE_DONE:
 		action->kind = GK_JUDGE_DONE;
 		action->verdict = &c->verdict;
@@ -293,7 +291,7 @@ static void hash_plans(struct gk_cascade *c)
 	}
 	gk_sha256_end(&all, digest);
 	for (int i = 0; i < GK_HASH_BYTES; i++)
-		snprintf(c->plan_hash + 2 * i, 3, "%02x", digest[i]);
+		snprintf(c->plan_hash + (size_t)i * 2, 3, "%02x", digest[i]);
 }
 
 static void compare_takes(struct gk_cascade *c)
@@ -338,11 +336,13 @@ void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_d
 
 void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
 {
+	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_EXEC};
+
 	if (c->phase == PHASE_DONE)
 		return;
 	gk_verdict_release(&c->verdict);
 	memcpy(c->verdict.stages_ms, c->stages_ms, sizeof c->stages_ms);
-	c->verdict.stage = c->phase == PHASE_LINT ? GK_STAGE_LINT : c->phase == PHASE_CAPTURE ? GK_STAGE_CALL : GK_STAGE_EXEC;
+	c->verdict.stage = stages[c->phase];
 	c->verdict.outcome = GK_INFRA;
 	c->verdict.kind = why->kind == GK_ERR_INPUT ? "task" : "infra";
 	c->verdict.message = gk_arena_string(&c->verdict.arena, why->text);

@@ -319,7 +319,7 @@ static int64_t count_elements(const struct gk_comparison *c)
 static void lay_out_map(const struct gk_comparison *c, struct tally *t, int64_t count)
 {
 	t->columns = c->rank > 0 ? c->shape[c->rank - 1] : 1;
-	if (c->rank == 1 && t->columns > 4 * GK_MAP_SIDE) /* a line folds into a square */
+	if (c->rank == 1 && t->columns > (int64_t)4 * GK_MAP_SIDE) /* a line folds into a square */
 		t->columns = (int64_t)ceil(sqrt((double)count));
 	if (t->columns < 1)
 		t->columns = 1;

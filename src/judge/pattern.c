@@ -37,7 +37,7 @@ void gk_wrong_sample_add(struct gk_wrong_sample *s, int64_t index, double got, d
 		s->stride *= 2;
 		s->count = GK_SAMPLE_COUNT / 2;
 		for (int i = 0; i < s->count; i++)
-			s->items[i] = s->items[2 * i];
+			s->items[i] = s->items[(size_t)i * 2];
 		if ((s->seen - 1) % s->stride != 0)
 			return;
 	}

@@ -37,7 +37,11 @@ int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_option
 	if (device.memory_bytes == 0)
 		device.memory_bytes = half_of_memory();
 	launcher->memory_bytes = device.memory_bytes;
-	return ops->open(&device, &launcher->device, e);
+	if (ops->open(&device, &launcher->device, e) < 0)
+		return -1;
+	if (!launcher->device)
+		gk_bug("device %s opened as nothing", ops->name);
+	return 0;
 }
 
 static void drop_modules(struct gk_launcher *launcher)
