@@ -83,9 +83,9 @@ unit: $(TBIN)
 	prove -e '' $(TBIN)
 
 # Everything: units, the seeds of the fuzzers, the command line, the worker. GEAK is what the command tests run.
-test: all $(TBIN) $(REPLAYS)
-	GEAK=$B/geak GEAK_SHARE=$(CURDIR) prove -j2 -e tests/run $(TBIN) $(REPLAYS) $(wildcard tests/command/t_*.sh) \
-		$(wildcard tests/worker/t_*.py)
+test: all $(TBIN) $(REPLAYS) $B/tests/vm/vmrun
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) VMRUN=$B/tests/vm/vmrun prove -j2 -e tests/run $(TBIN) $(REPLAYS) \
+		$(wildcard tests/command/t_*.sh) $(wildcard tests/worker/t_*.py) $(wildcard tests/vm/t_*.py)
 
 # The same with AddressSanitizer and UBSan, in a build folder of its own.
 asan:
@@ -137,8 +137,8 @@ demo: all
 compat: all
 	tools/compat 3.6.0 3.7.1 3.9.0
 
-bench: all
-	tools/bench $B/geak
+bench: $B/tests/vm/vmrun
+	VMRUN=$< tests/run bench/vm/bench.py
 
 help:
 	@echo 'make            build/geak'
@@ -156,4 +156,4 @@ help:
 clean:
 	rm -rf $B
 
--include $(OBJ:.o=.d) $(TBIN:=.d) $B/src/main.d
+-include $(OBJ:.o=.d) $(TBIN:=.d) $B/src/main.d $B/tests/vm/vmrun.d
