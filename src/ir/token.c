@@ -190,6 +190,7 @@ void gk_lexer_position(const struct gk_lexer *l, size_t at, unsigned *line, unsi
 	*column = (unsigned)(at - start) + 1;
 }
 
+__attribute__((format(printf, 5, 0)))
 static int fail_at(const struct gk_lexer *l, size_t at, struct gk_err *e, const char *found, const char *format,
                    va_list arguments)
 {
