@@ -37,7 +37,6 @@ static json_t *plan_json(const struct gk_plan *plan, int variant)
 	json_t *json = gk_plan_to_json(plan);
 
 	json_object_set_new(json, "steps", chosen_steps(json_object_get(json, "steps"), variant));
-	json_object_set_new(json, "from", json_object());
 	return json;
 }
 

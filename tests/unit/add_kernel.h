@@ -40,7 +40,8 @@
 /* printf format: hash, bytes of each buffer (3), grid, output buffer of the kernel, count, elements. */
 #define ADD_PLAN \
 	"{\"plan\":1,\"ir\":\"ttir\",\"target\":\"cpu\"," \
-	"\"case\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"from\":{}," \
+	"\"case\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"from\":{\"candidate\":\"0000000000000000000000000000000000000000000000000000000000000000\"," \
+	"\"triton\":\"3.7.1\",\"torch\":\"2.13.0\",\"capture\":\"b\",\"env\":{},\"census\":[],\"notes\":[]}," \
 	"\"buffers\":[{\"bytes\":%d,\"align\":512,\"input\":\"x\"},{\"bytes\":%d,\"align\":512,\"input\":\"y\"}," \
 	"{\"bytes\":%d,\"align\":512}]," \
 	"\"kernels\":[{\"ttir\":\"%s\",\"name\":\"add_kernel\",\"options\":{\"num_warps\":4},\"inline_asm\":false}]," \
