@@ -27,7 +27,7 @@ os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 import torch
 from geak_worker import plan, pretend, source, warm
 from geak_worker.cannot import CANDIDATE_PATH, CannotCapture, Refusals
-from geak_worker.capture import Call, Session, reseed
+from geak_worker.capture import Call, Session, provenance, reseed
 from geak_worker.dispatch import Dispatch, device_tensors, is_device
 from geak_worker.record import Buffer
 from torch.utils._pytree import tree_map
@@ -91,6 +91,7 @@ class Study:
         """Runs both parts; the summary of the file."""
         kernel_part, test_part = split(text)
         error = ""
+        self.origin = provenance(text.encode(), "", [], [])
         try:
             module = source.prepare(text)
             reseed()
@@ -256,7 +257,7 @@ class Study:
                 buffer.name = f"in{len(inputs)}"
                 inputs.append(buffer)
         builder = plan.Builder(inputs)
-        head = {"target": self.target, "case": hashlib.sha256(str(len(self.calls)).encode()).hexdigest(), "from": {}}
+        head = {"target": self.target, "case": hashlib.sha256(str(len(self.calls)).encode()).hexdigest(), "from": self.origin}
         body = builder.plan(head, before, last.steps, last.outputs)
         for buffer in inputs:
             buffer.name = None

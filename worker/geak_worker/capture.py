@@ -231,19 +231,10 @@ class Capture:
 
     def head(self, case: Dict[str, Any], call: Call) -> Dict[str, Any]:
         canonical = json.dumps(case, sort_keys=True, separators=(",", ":"))
-        provenance = {
-            "candidate": hashlib.sha256(self.raw).hexdigest(),
-            "triton": triton.__version__,
-            "torch": torch.__version__,
-            "capture": self.build,
-            "env": {},
-            "census": call.census,
-            "notes": list(self.recorder.notes),
-        }
         return {
             "target": self.request["target"],
             "case": hashlib.sha256(canonical.encode()).hexdigest(),
-            "from": provenance,
+            "from": provenance(self.raw, self.build, call.census, self.recorder.notes),
         }
 
     # ---- messages ----
@@ -276,6 +267,19 @@ class Capture:
         self.send(Frame("raised", json={"case": index, "type": kind, "message": message, "line": line, "trace": trace}))
 
 
+def provenance(candidate: bytes, build: str, census: List[Dict[str, Any]], notes: Sequence[str]) -> Dict[str, Any]:
+    """Where a plan comes from."""
+    return {
+        "candidate": hashlib.sha256(candidate).hexdigest(),
+        "triton": triton.__version__,
+        "torch": torch.__version__,
+        "capture": build,
+        "env": {},
+        "census": census,
+        "notes": list(notes),
+    }
+
+
 def _agree(second: Call, third: Call) -> None:
     same = plan.Same()
     found = plan.difference(second.steps, third.steps, same)
@@ -301,4 +305,4 @@ def _wrong_return(value: Any, index: int, count: int) -> str:
     return f"{which} {verb} {type(value).__name__}, not a tensor"
 
 
-__all__ = ["Capture", "CannotCapture", "Session", "make_tensor"]
+__all__ = ["Capture", "Call", "CannotCapture", "Session", "make_tensor", "provenance", "reseed"]
