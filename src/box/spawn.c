@@ -37,6 +37,29 @@ static const char *const step_words[] = {
 	[STEP_EXEC] = "starting the program",
 };
 
+#define MAX_CHILDREN 256
+#define MAX_SWEEPS   100
+
+/* Children that gk_spawn() made and nobody has reaped yet: all others are orphans. One thread spawns. */
+static pid_t children[MAX_CHILDREN];
+
+static void remember(pid_t old, pid_t new)
+{
+	for (size_t i = 0; i < MAX_CHILDREN; i++)
+		if (children[i] == old) {
+			children[i] = new;
+			return;
+		}
+}
+
+static bool is_child(pid_t pid)
+{
+	for (size_t i = 0; i < MAX_CHILDREN; i++)
+		if (children[i] == pid)
+			return true;
+	return false;
+}
+
 struct report {
 	int step, number;
 };
@@ -193,6 +216,7 @@ static int follow(pid_t pid, int error_fd, const char *program, struct gk_child 
 		return -1;
 	}
 	child->pid = pid;
+	remember(0, pid);
 	child->pidfd = (int)syscall(SYS_PIDFD_OPEN, pid, 0); /* the child cannot be reaped before us: no race */
 	if (child->pidfd >= 0)
 		return 0;
@@ -254,6 +278,7 @@ int gk_child_reap(struct gk_child *child, bool wait, struct gk_child_end *end)
 	if (end)
 		describe_end(status, &usage, end);
 	gk_fd_close(&child->pidfd);
+	remember(child->pid, 0);
 	child->pid = 0;
 	return 1;
 }
@@ -279,6 +304,37 @@ void gk_child_kill(struct gk_child *child)
 void gk_box_adopt_orphans(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static void end_orphan(pid_t pid)
+{
+	struct box_process *below;
+
+	kill(pid, SIGSTOP);
+	gk_box_tree_kill(pid, &below);
+	free(below);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+void gk_box_sweep_orphans(void)
+{
+	bool found = true;
+
+	/* The orphans of an orphan become ours in turn. */
+	for (int round = 0; found && round < MAX_SWEEPS; round++) {
+		struct box_process *below;
+		size_t count = gk_box_tree_list(getpid(), &below);
+
+		found = false;
+		for (size_t i = 0; i < count; i++)
+			if (below[i].parent == getpid() && !is_child(below[i].pid)) {
+				end_orphan(below[i].pid);
+				found = true;
+			}
+		free(below);
+	}
 }
 
 int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e)

@@ -67,8 +67,10 @@ int gk_child_reap(struct gk_child *child, bool wait, struct gk_child_end *end);
 /* Kills the child and every descendant, reaps the child and those that became ours. Safe when already dead. */
 void gk_child_kill(struct gk_child *child);
 
-/* Orphaned descendants become children of this process, so that gk_child_kill() gets at them. Once, at the start. */
+/* Orphaned descendants become children of this process. Once, at the start. */
 void gk_box_adopt_orphans(void);
+/* Kills and reaps, with their trees, all children of this process that gk_spawn() did not make. */
+void gk_box_sweep_orphans(void);
 
 /* Finds a program: as it stands when it has a '/', else along PATH. */
 int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e);

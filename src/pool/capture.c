@@ -1,0 +1,350 @@
+/*
+ * One capture: a source, the write ends of two pipes, and a zygote that forks
+ * the candidate. The answer comes from three sides: `spawned` and `exited`
+ * from the zygote, claims through the result pipe, prints through the stdio
+ * pipe. It is complete when all three have ended. A candidate that writes too
+ * much, forges frames or is late is killed through its pidfd; the zygote's
+ * stub then ends the rest of its tree, and says so with `exited`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "claims.h"
+#include "work.h"
+
+#define WALL_MS      40000
+#define CPU_S        40
+#define MEMORY_BYTES ((int64_t)8 << 30)
+#define PROCESSES    256
+#define FILE_BYTES   ((int64_t)256 << 20)
+#define OUTPUT_BYTES ((int64_t)64 << 20)
+#define TAIL_BYTES   ((size_t)64 << 10)
+#define CHUNK_BYTES  ((size_t)64 << 10)
+#define GRACE_MS     15000 /* from the kill to `exited`; then the zygote itself is at fault */
+#define DRAIN_MS     3000  /* from `exited` to the end of the pipes */
+#define MAX_DEATHS   2
+
+#define SYS_PIDFD_SEND_SIGNAL 424
+
+struct capture_job {
+	struct job job;
+	json_t *request;
+	int source;
+	int64_t output_bytes;
+	gk_capture_fn *fn;
+	void *ctx;
+	/* while it runs */
+	int64_t begin_ns;
+	int result, stdio; /* read ends, -1 once they have ended */
+	struct gk_watch *result_watch, *stdio_watch;
+	int pidfd;
+	bool is_decided, is_killed, has_exited;
+	/* the answer */
+	struct claims claims;
+	struct gk_buf tail;
+	uint64_t output_total;
+	enum gk_capture_end end;
+	int code;
+	int64_t cpu_ms, max_rss_bytes, wall_ms;
+};
+
+static struct capture_job *of(struct job *job)
+{
+	return (struct capture_job *)job;
+}
+
+/* ---- ends ---- */
+
+static void close_run(struct capture_job *c)
+{
+	gk_watch_stop(&c->result_watch);
+	gk_watch_stop(&c->stdio_watch);
+	gk_fd_close(&c->result);
+	gk_fd_close(&c->stdio);
+	gk_fd_close(&c->pidfd);
+}
+
+static void finish(struct capture_job *c)
+{
+	c->wall_ms = (gk_clock_ns() - c->begin_ns) / 1000000;
+	close_run(c);
+	claims_end(&c->claims);
+	job_finish(&c->job);
+}
+
+static void finish_if_complete(struct capture_job *c)
+{
+	if (c->has_exited && c->result < 0 && c->stdio < 0 && !c->job.is_finished)
+		finish(c);
+}
+
+/* By its pidfd; by word to the zygote where that has not come yet, and for the tree. */
+static void kill_candidate(struct capture_job *c)
+{
+	struct peer *peer = c->job.peer;
+	struct gk_err e;
+
+	if (c->is_killed || c->has_exited || !peer)
+		return;
+	c->is_killed = true;
+	if (c->pidfd >= 0)
+		syscall(SYS_PIDFD_SEND_SIGNAL, c->pidfd, SIGKILL, NULL, 0);
+	if (gk_frame_put(&peer->writer, GK_WIRE_CANCEL, true, c->job.id, NULL, NULL, 0, &e) == 0)
+		peer_flush(peer);
+	job_set_deadline(&c->job, GRACE_MS);
+}
+
+static void decide(struct capture_job *c, enum gk_capture_end end)
+{
+	if (!c->is_decided && !c->has_exited) {
+		c->is_decided = true;
+		c->end = end;
+	}
+	kill_candidate(c);
+}
+
+/* ---- the two pipes ---- */
+
+static void stdio_ready(void *ctx, int events)
+{
+	struct capture_job *c = ctx;
+	char *room = gk_buf_reserve(&c->tail, CHUNK_BYTES);
+	ssize_t n = read(c->stdio, room, CHUNK_BYTES);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		gk_watch_stop(&c->stdio_watch);
+		gk_fd_close(&c->stdio);
+		finish_if_complete(c);
+		return;
+	}
+	gk_buf_grew(&c->tail, (size_t)n);
+	c->output_total += (uint64_t)n;
+	if (c->tail.size > TAIL_BYTES)
+		gk_buf_drop(&c->tail, c->tail.size - TAIL_BYTES);
+	if (c->output_total > (uint64_t)c->output_bytes)
+		decide(c, GK_CAPTURE_FLOODED);
+}
+
+static void result_ready(void *ctx, int events)
+{
+	struct capture_job *c = ctx;
+
+	(void)events;
+	switch (claims_read(&c->claims, c->result)) {
+	case CLAIMS_MORE:
+		break;
+	case CLAIMS_FLOOD:
+		decide(c, GK_CAPTURE_FLOODED);
+		break;
+	case CLAIMS_BAD:
+		kill_candidate(c);
+		break;
+	case CLAIMS_END:
+		gk_watch_stop(&c->result_watch);
+		gk_fd_close(&c->result);
+		finish_if_complete(c);
+		break;
+	}
+}
+
+/* ---- the zygote's answers ---- */
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void handle_spawned(struct capture_job *c, struct gk_frame *frame)
+{
+	struct gk_err e;
+
+	if (c->pidfd >= 0 || gk_frame_steal_fd(frame, 0, &c->pidfd, &e) < 0)
+		return;
+	if (c->is_killed) /* the decision was faster */
+		syscall(SYS_PIDFD_SEND_SIGNAL, c->pidfd, SIGKILL, NULL, 0);
+}
+
+static void handle_exited(struct capture_job *c, const json_t *said)
+{
+	const char *status = json_string_value(json_object_get(said, "status"));
+
+	if (!c->is_decided)
+		c->end = status && strcmp(status, "signaled") == 0 ? GK_CAPTURE_SIGNALED : GK_CAPTURE_EXITED;
+	c->code = (int)number_of(said, "code");
+	c->cpu_ms = number_of(said, "cpu_ms");
+	c->max_rss_bytes = number_of(said, "max_rss_bytes");
+	c->has_exited = true;
+	job_set_deadline(&c->job, DRAIN_MS);
+	finish_if_complete(c);
+}
+
+static void frame(struct job *job, struct gk_frame *frame)
+{
+	if (frame->type == GK_WIRE_SPAWNED)
+		handle_spawned(of(job), frame);
+	else if (frame->type == GK_WIRE_EXITED)
+		handle_exited(of(job), frame->doc.root);
+}
+
+static void late(struct job *job)
+{
+	struct capture_job *c = of(job);
+	struct gk_err e;
+
+	if (c->has_exited) { /* the tree is gone, so nobody of it holds the pipes: what is there is all */
+		finish(c);
+	} else if (!c->is_killed) {
+		decide(c, GK_CAPTURE_TIMED_OUT);
+	} else {
+		gk_err_set(&e, GK_ERR_SYSTEM, "the zygote did not end a candidate within %d s", GRACE_MS / 1000);
+		peer_fail(job->peer, &e);
+	}
+}
+
+static bool lost(struct job *job, const struct gk_err *why)
+{
+	struct capture_job *c = of(job);
+
+	(void)why;
+	if (!c->is_decided && !c->is_killed && job->deaths < MAX_DEATHS) {
+		close_run(c);
+		return true;
+	}
+	if (!c->is_decided && !c->is_killed)
+		c->end = GK_CAPTURE_KILLED_ZYGOTE;
+	else if (!c->is_decided)
+		c->end = GK_CAPTURE_SIGNALED;
+	c->code = SIGKILL;
+	finish(c);
+	return false;
+}
+
+static void abandon(struct job *job)
+{
+	kill_candidate(of(job));
+}
+
+/* ---- the start ---- */
+
+static int open_pipe(struct capture_job *c, int *read_end, struct gk_watch **watch, gk_watch_fn *fn, int *write_end,
+                     struct gk_err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return gk_err_errno(e, "pipe");
+	*read_end = ends[0];
+	*write_end = ends[1];
+	*watch = gk_loop_watch(c->job.pool->loop, ends[0], GK_LOOP_READ, fn, c, e);
+	return *watch ? 0 : -1;
+}
+
+static void reset(struct capture_job *c)
+{
+	close_run(c);
+	claims_release(&c->claims);
+	claims_init(&c->claims);
+	gk_buf_clear(&c->tail);
+	c->output_total = 0;
+	c->is_decided = c->is_killed = c->has_exited = false;
+	c->begin_ns = gk_clock_ns();
+}
+
+static int send(struct job *job, struct peer *peer, struct gk_err *e)
+{
+	struct capture_job *c = of(job);
+	gk_fd_auto result = -1;
+	gk_fd_auto stdio = -1;
+	int fds[3];
+
+	reset(c);
+	if (open_pipe(c, &c->result, &c->result_watch, result_ready, &result, e) < 0 ||
+	    open_pipe(c, &c->stdio, &c->stdio_watch, stdio_ready, &stdio, e) < 0)
+		return -1;
+	fds[0] = c->source;
+	fds[1] = result;
+	fds[2] = stdio;
+	return gk_frame_put(&peer->writer, GK_WIRE_CAPTURE, true, job->id, c->request, fds, 3, e);
+}
+
+static void deliver(struct job *job)
+{
+	struct capture_job *c = of(job);
+	struct gk_capture_result result = {.err = job->failed ? &job->err : NULL, .output = ""};
+
+	if (!job->failed) {
+		result.end = c->end;
+		result.code = c->code;
+		result.output = gk_buf_text(&c->tail);
+		result.output_size = c->tail.size;
+		result.output_total = c->output_total;
+		result.cpu_ms = c->cpu_ms;
+		result.max_rss_bytes = c->max_rss_bytes;
+		result.wall_ms = c->wall_ms;
+		claims_show(&c->claims, &result);
+	}
+	c->fn(c->ctx, &result);
+}
+
+static void release(struct job *job)
+{
+	struct capture_job *c = of(job);
+
+	close_run(c);
+	claims_release(&c->claims);
+	gk_buf_release(&c->tail);
+	gk_fd_close(&c->source);
+	json_decref(c->request);
+}
+
+static const struct job_ops capture_ops = {send, frame, late, lost, deliver, abandon, release};
+
+static int64_t or_else(int64_t value, int64_t standard)
+{
+	return value > 0 ? value : standard;
+}
+
+static json_t *request_json(const struct gk_capture_request *q)
+{
+	const struct gk_capture_limits *l = &q->limits;
+	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
+	json_t *limits = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "wall_ms", (json_int_t)or_else(l->wall_ms, WALL_MS),
+	                           "cpu_s", (json_int_t)or_else(l->cpu_s, CPU_S), "memory_bytes",
+	                           (json_int_t)or_else(l->memory_bytes, MEMORY_BYTES), "processes",
+	                           (json_int_t)or_else(l->processes, PROCESSES), "file_bytes",
+	                           (json_int_t)or_else(l->file_bytes, FILE_BYTES), "output_bytes",
+	                           (json_int_t)or_else(l->output_bytes, OUTPUT_BYTES));
+
+	return json_pack("{s:O, s:s, s:s, s:n, s:O, s:o, s:o}", "entry", q->entry, "target", q->target, "salt", q->salt,
+	                 "pick", "cases", q->cases, "allow", allow, "limits", limits);
+}
+
+uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn, void *ctx)
+{
+	struct capture_job *c = gk_alloc(sizeof *c);
+	struct gk_err e;
+
+	job_init(&c->job, (struct pool *)runner, ROLE_ZYGOTE, &capture_ops, or_else(request->limits.wall_ms, WALL_MS));
+	c->fn = fn;
+	c->ctx = ctx;
+	c->result = c->stdio = c->pidfd = -1;
+	c->output_bytes = or_else(request->limits.output_bytes, OUTPUT_BYTES);
+	c->tail.ceiling = TAIL_BYTES + 2 * CHUNK_BYTES;
+	claims_init(&c->claims);
+	c->request = request_json(request);
+	c->source = gk_memfd_from("candidate", request->source, request->size, &e);
+	if (c->source < 0)
+		job_fail(&c->job, &e);
+	return job_submit(&c->job);
+}

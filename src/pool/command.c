@@ -1,0 +1,125 @@
+/* How each role's process is started: program, arguments, the whole of its environment, namespaces. */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "work.h"
+
+extern char **environ;
+
+static void add(struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct command *command, const char *format, ...)
+{
+	gk_buf_auto text = GK_BUF_INIT;
+	va_list arguments;
+
+	va_start(arguments, format);
+	gk_buf_vprintf(&text, format, arguments);
+	va_end(arguments);
+	gk_vec_push(&command->environment, gk_buf_steal(&text));
+}
+
+/* Of our own environment only what programs need to find their libraries and files: no keys, no tokens. */
+static void add_inherited(struct command *command)
+{
+	static const char *const names[] = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
+	                                    "ASAN_OPTIONS", "UBSAN_OPTIONS"};
+
+	for (size_t i = 0; i < gk_count_of(names); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value)
+			add(command, "%s=%s", names[i], value);
+	}
+}
+
+static void add_all(struct command *command)
+{
+	for (char **variable = environ; *variable; variable++)
+		if (strncmp(*variable, "GEAK_FD=", 8) != 0)
+			gk_vec_push(&command->environment, gk_strdup(*variable));
+}
+
+static void add_python(struct pool *pool, enum role role, struct command *command)
+{
+	/* Candidates' order of sets must not vary, and threads do not survive the forks of a zygote. */
+	static const char *const one_thread[] = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"};
+
+	add(command, "PYTHONPATH=%s", pool->worker);
+	add(command, "PYTHONHASHSEED=0");
+	add(command, "PYTHONDONTWRITEBYTECODE=1");
+	add(command, "PYTHONUNBUFFERED=1");
+	if (role != ROLE_ZYGOTE)
+		return;
+	for (size_t i = 0; i < gk_count_of(one_thread); i++)
+		add(command, "%s=1", one_thread[i]);
+	add(command, "CUDA_VISIBLE_DEVICES=");
+	add(command, "HIP_VISIBLE_DEVICES=");
+	if (pool->box)
+		add(command, "GEAK_BOX=%s", pool->box);
+	if (pool->tmp_folder) {
+		add(command, "GEAK_TMP=%s", pool->tmp_folder);
+		add(command, "TMPDIR=%s", pool->tmp_folder);
+	}
+}
+
+static void make_python(struct pool *pool, enum role role, struct command *command)
+{
+	command->argv[0] = command->program;
+	command->argv[1] = "-m";
+	command->argv[2] = "geak_worker";
+	command->argv[3] = role_names[role];
+	if (role == ROLE_ZYGOTE)
+		command->namespaces = gk_box_probe()->namespaces;
+	add_inherited(command);
+	add_python(pool, role, command);
+}
+
+static void make_launcher(struct pool *pool, struct command *command)
+{
+	if (pool->launcher) {
+		snprintf(command->program, sizeof command->program, "/bin/sh");
+		command->argv[0] = command->program;
+		command->argv[1] = "-c";
+		command->argv[2] = pool->launcher;
+		command->by_pipes = true;
+		add_all(command); /* ssh and srun have needs of their own */
+		return;
+	}
+	command->argv[0] = command->program;
+	command->argv[1] = "launcher";
+	command->argv[2] = "--device";
+	command->argv[3] = pool->device;
+	add_inherited(command);
+}
+
+int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e)
+{
+	const char *program = role == ROLE_LAUNCHER ? pool->program : pool->python;
+
+	if (!(role == ROLE_LAUNCHER && pool->launcher) &&
+	    gk_program_find(program, command->program, sizeof command->program, e) < 0)
+		return -1;
+	if (role == ROLE_LAUNCHER)
+		make_launcher(pool, command);
+	else
+		make_python(pool, role, command);
+	if (pool->build)
+		add(command, "GEAK_BUILD=%s", pool->build);
+	if (!command->by_pipes)
+		add(command, "GEAK_FD=3");
+	gk_vec_push(&command->environment, NULL);
+	return 0;
+}
+
+void command_release(struct command *command)
+{
+	for (size_t i = 0; i < command->environment.count; i++)
+		free(command->environment.items[i]);
+	gk_vec_release(&command->environment);
+}

@@ -1,0 +1,291 @@
+/*
+ * Queues and restarts. A death is held against the role only when no job can
+ * explain it (before hello, or while idle): a candidate that takes launcher
+ * after launcher along must not stop the run. Three such deaths running are
+ * an error for everything that waits.
+ *
+ * A job under which a peer died is asked again alone on its next peer: if that
+ * dies too, there is nobody else who could have done it.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "work.h"
+
+#define MAX_DEATHS 3
+#define PAUSE_MS   200 /* doubles with every death */
+
+const char *const role_names[] = {"zygote", "oracle", "launcher", NULL};
+
+/* ---- jobs ---- */
+
+void job_init(struct job *job, struct pool *pool, enum role role, const struct job_ops *ops, int64_t wall_ms)
+{
+	job->ops = ops;
+	job->pool = pool;
+	job->crew = &pool->crews[role];
+	job->id = ++pool->last_id;
+	job->wall_ms = wall_ms;
+}
+
+uint64_t job_submit(struct job *job)
+{
+	gk_vec_push(&job->pool->jobs, job);
+	if (job->is_finished) /* it failed while it was made */
+		return job->id;
+	gk_vec_push(&job->crew->waiting, job);
+	crew_wake(job->crew);
+	return job->id;
+}
+
+void job_list_remove(struct job_list *list, const struct job *job)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] == job) {
+			list->count--;
+			memmove(list->items + i, list->items + i + 1, (list->count - i) * sizeof *list->items);
+			return;
+		}
+}
+
+static void deliver(void *ctx)
+{
+	struct job *job = ctx;
+
+	job_list_remove(&job->pool->jobs, job);
+	if (!job->is_cancelled)
+		job->ops->deliver(job);
+	job->ops->release(job);
+	free(job);
+}
+
+void job_finish(struct job *job)
+{
+	if (job->is_finished)
+		return;
+	job->is_finished = true;
+	gk_timer_stop(&job->deadline);
+	job_list_remove(&job->crew->waiting, job);
+	if (job->peer) {
+		job_list_remove(&job->peer->jobs, job);
+		job->peer = NULL;
+		crew_wake(job->crew);
+	}
+	gk_loop_defer(job->pool->loop, deliver, job);
+}
+
+void job_fail(struct job *job, const struct gk_err *why)
+{
+	if (job->is_finished)
+		return;
+	job->failed = true;
+	job->err = *why;
+	job_finish(job);
+}
+
+void job_cancel(struct job *job)
+{
+	job->is_cancelled = true;
+	if (!job->peer)
+		job_finish(job);
+	else if (job->ops->abandon)
+		job->ops->abandon(job);
+}
+
+int job_copy_fd(int fd, struct gk_err *e)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return copy < 0 ? gk_err_errno(e, "descriptor %d", fd) : copy;
+}
+
+static void job_late(void *ctx)
+{
+	struct job *job = ctx;
+
+	job->ops->late(job);
+}
+
+void job_set_deadline(struct job *job, int64_t ms)
+{
+	if (job->deadline)
+		gk_timer_set(job->deadline, ms, 0);
+	else
+		job->deadline = gk_loop_timer(job->pool->loop, ms, 0, job_late, job);
+}
+
+/* ---- assignment ---- */
+
+static bool has_suspect(const struct peer *peer)
+{
+	for (size_t i = 0; i < peer->jobs.count; i++)
+		if (peer->jobs.items[i]->deaths)
+			return true;
+	return false;
+}
+
+static bool can_take(const struct peer *peer, const struct job *job)
+{
+	int slots = peer->slots;
+
+	if (peer->is_dead || !slots || has_suspect(peer))
+		return false;
+	if (peer->crew->max_slots && peer->crew->max_slots < slots)
+		slots = peer->crew->max_slots;
+	return job->deaths ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
+}
+
+static struct peer *find_peer(const struct crew *crew, const struct job *job)
+{
+	struct peer *best = NULL;
+
+	for (size_t i = 0; i < crew->peers.count; i++) {
+		struct peer *peer = crew->peers.items[i];
+
+		if (can_take(peer, job) && (!best || peer->jobs.count < best->jobs.count))
+			best = peer;
+	}
+	return best;
+}
+
+static void assign(struct job *job, struct peer *peer)
+{
+	struct gk_err e;
+
+	job_list_remove(&job->crew->waiting, job);
+	if (job->ops->send(job, peer, &e) < 0) {
+		job_fail(job, &e);
+		return;
+	}
+	job->peer = peer;
+	gk_vec_push(&peer->jobs, job);
+	job_set_deadline(job, job->wall_ms);
+	peer_flush(peer);
+}
+
+static void fail_waiting(struct crew *crew, const struct gk_err *why)
+{
+	while (crew->waiting.count)
+		job_fail(crew->waiting.items[0], why);
+}
+
+static int count_starting(const struct crew *crew)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < crew->peers.count; i++)
+		count += crew->peers.items[i]->slots == 0;
+	return count;
+}
+
+static void start_peers(struct crew *crew)
+{
+	size_t starting = (size_t)count_starting(crew);
+	struct peer *peer;
+	struct gk_err e;
+
+	while (!crew->pause && starting < crew->waiting.count && crew->peers.count < (size_t)crew->max_peers) {
+		if (peer_start(crew, &peer, &e) < 0) {
+			fail_waiting(crew, &e);
+			return;
+		}
+		gk_vec_push(&crew->peers, peer);
+		starting++;
+	}
+}
+
+static void look_at_queue(void *ctx)
+{
+	struct crew *crew = ctx;
+
+	if (crew->is_refused)
+		fail_waiting(crew, &crew->refusal);
+	for (size_t i = 0; i < crew->waiting.count;) {
+		struct job *job = crew->waiting.items[i];
+		struct peer *peer = find_peer(crew, job);
+
+		if (peer)
+			assign(job, peer); /* leaves the list */
+		else
+			i++;
+	}
+	start_peers(crew);
+}
+
+void crew_wake(struct crew *crew)
+{
+	gk_loop_forget(crew->pool->loop, crew);
+	gk_loop_defer(crew->pool->loop, look_at_queue, crew);
+}
+
+/* ---- comings and goings ---- */
+
+void crew_hello(struct crew *crew, struct peer *peer)
+{
+	crew->deaths_running = 0;
+	if (peer->jobs.count == 0)
+		crew_wake(crew);
+}
+
+static void pause_over(void *ctx)
+{
+	struct crew *crew = ctx;
+
+	gk_timer_stop(&crew->pause);
+	crew_wake(crew);
+}
+
+static void remove_peer(struct crew *crew, struct peer *peer)
+{
+	for (size_t i = 0; i < crew->peers.count; i++)
+		if (crew->peers.items[i] == peer) {
+			crew->peers.items[i] = gk_vec_last(&crew->peers);
+			crew->peers.count--;
+			return;
+		}
+}
+
+static void count_death(struct crew *crew, const struct gk_err *why)
+{
+	struct gk_err e = *why;
+
+	if (++crew->deaths_running >= MAX_DEATHS) {
+		crew->deaths_running = 0;
+		gk_err_context(&e, "%d times running", MAX_DEATHS);
+		fail_waiting(crew, &e);
+	} else if (!crew->pause) {
+		crew->pause = gk_loop_timer(crew->pool->loop, (int64_t)PAUSE_MS << crew->deaths_running, 0,
+		                            pause_over, crew);
+	}
+}
+
+void crew_lost_peer(struct crew *crew, struct peer *peer, const struct gk_err *why)
+{
+	bool is_explained = peer->jobs.count > 0;
+
+	remove_peer(crew, peer);
+	while (peer->jobs.count) {
+		struct job *job = gk_vec_last(&peer->jobs);
+
+		peer->jobs.count--;
+		job->peer = NULL;
+		job->deaths++;
+		gk_timer_stop(&job->deadline);
+		if (job->is_cancelled)
+			job_finish(job);
+		else if (job->ops->lost(job, why))
+			gk_vec_push(&crew->waiting, job);
+	}
+	if (!is_explained && !crew->is_refused)
+		count_death(crew, why);
+	crew_wake(crew);
+}
+
+void crew_refuse(struct crew *crew, const struct gk_err *why)
+{
+	crew->is_refused = true;
+	crew->refusal = *why;
+	fail_waiting(crew, why);
+}

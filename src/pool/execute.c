@@ -1,0 +1,192 @@
+/*
+ * Executions. A launcher that dies under a plan is replaced, the plan asked
+ * again alone; a second death is the plan's. Over a pipe the outputs come back
+ * inline and are copied into the caller's files.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "work.h"
+
+#define WALL_MS       600000
+#define MAX_DEATHS    2
+#define MAX_OUTPUT    ((size_t)1 << 30)
+
+struct execute_job {
+	struct job job;
+	json_t *request;
+	int fds[GK_WIRE_MAX_BLOBS];
+	size_t fd_count, output_count; /* outputs are the last of fds */
+	gk_execute_fn *fn;
+	void *ctx;
+	bool died, timed_out;
+	char death[1024];
+	json_t *executed;
+};
+
+static struct execute_job *of(struct job *job)
+{
+	return (struct execute_job *)job;
+}
+
+static int send(struct job *job, struct peer *peer, struct gk_err *e)
+{
+	struct execute_job *x = of(job);
+	size_t count = x->fd_count - (peer->writer.is_inline ? x->output_count : 0);
+
+	x->timed_out = false;
+	return gk_frame_put(&peer->writer, GK_WIRE_EXECUTE, true, job->id, x->request, x->fds, count, e);
+}
+
+static int copy_output(struct gk_frame *frame, size_t index, int fd, struct gk_err *e)
+{
+	struct gk_blob_map map;
+	size_t done = 0;
+
+	if (gk_frame_map(frame, index, MAX_OUTPUT, &map, e) < 0)
+		return -1;
+	while (done < map.size) {
+		ssize_t n = pwrite(fd, (const char *)map.bytes + done, map.size - done, (off_t)done);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	gk_blob_unmap(&map);
+	return done == map.size ? 0 : gk_err_errno(e, "an output");
+}
+
+static int take_outputs(struct execute_job *x, struct gk_frame *frame, struct gk_err *e)
+{
+	const int *outputs = x->fds + x->fd_count - x->output_count;
+
+	if (!x->job.peer || !x->job.peer->writer.is_inline)
+		return 0;
+	if (frame->blob_count != x->output_count)
+		return gk_err_set(e, GK_ERR_SYSTEM, "the launcher sent %zu outputs of %zu", frame->blob_count,
+		                  x->output_count);
+	for (size_t i = 0; i < x->output_count; i++)
+		if (copy_output(frame, i, outputs[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void frame(struct job *job, struct gk_frame *frame)
+{
+	struct execute_job *x = of(job);
+	struct gk_err e;
+
+	if (frame->type != GK_WIRE_EXECUTED) {
+		gk_err_set(&e, GK_ERR_SYSTEM, "the launcher answered execute with %s", gk_wire_type_name(frame->type));
+		job_fail(job, &e);
+	} else if (take_outputs(x, frame, &e) < 0) {
+		job_fail(job, &e);
+	} else {
+		x->executed = json_incref(frame->doc.root);
+		job_finish(job);
+	}
+}
+
+static void late(struct job *job)
+{
+	struct peer *peer = job->peer;
+	struct gk_err e;
+
+	of(job)->timed_out = true;
+	gk_err_set(&e, GK_ERR_SYSTEM, "not done within %lld s", (long long)(job->wall_ms / 1000));
+	peer_fail(peer, &e);
+}
+
+static bool lost(struct job *job, const struct gk_err *why)
+{
+	struct execute_job *x = of(job);
+
+	if (job->deaths < MAX_DEATHS)
+		return true;
+	x->died = true;
+	snprintf(x->death, sizeof x->death, "%s", why->text);
+	job_finish(job);
+	return false;
+}
+
+static void deliver(struct job *job)
+{
+	struct execute_job *x = of(job);
+	struct gk_execute_result result = {.err = job->failed ? &job->err : NULL,
+	                                   .died = x->died,
+	                                   .timed_out = x->died && x->timed_out,
+	                                   .death = x->death,
+	                                   .executed = x->executed};
+
+	x->fn(x->ctx, &result);
+}
+
+static void release(struct job *job)
+{
+	struct execute_job *x = of(job);
+
+	for (size_t i = 0; i < x->fd_count; i++)
+		gk_fd_close(&x->fds[i]);
+	json_decref(x->request);
+	json_decref(x->executed);
+}
+
+static const struct job_ops execute_ops = {send, frame, late, lost, deliver, NULL, release};
+
+static json_t *request_json(const struct gk_execute_request *request)
+{
+	json_t *ttir = json_array(), *inputs = json_array();
+
+	for (size_t i = 0; i < request->module_count; i++)
+		json_array_append_new(ttir, json_string(request->modules[i].hash));
+	for (size_t i = 0; i < request->input_count; i++)
+		json_array_append_new(inputs, json_integer(request->input_buffers[i]));
+	return json_pack("{s:O, s:o, s:o, s:i, s:I, s:I, s:i}", "plan", request->plan, "ttir", ttir, "inputs", inputs,
+	                 "outputs", (int)request->output_count, "seed", (json_int_t)(request->seed & INT64_MAX),
+	                 "budget", (json_int_t)request->budget, "threads", request->threads);
+}
+
+static int add_fd(struct execute_job *x, int fd)
+{
+	if (fd >= 0)
+		x->fds[x->fd_count++] = fd;
+	return fd < 0 ? -1 : 0;
+}
+
+static int add_fds(struct execute_job *x, const struct gk_execute_request *request, struct gk_err *e)
+{
+	if (request->module_count + request->input_count + request->output_count > GK_WIRE_MAX_BLOBS)
+		return gk_err_set(e, GK_ERR_SYSTEM, "a plan with %zu modules, %zu inputs and %zu outputs: %d at most in all",
+		                  request->module_count, request->input_count, request->output_count,
+		                  GK_WIRE_MAX_BLOBS);
+	for (size_t i = 0; i < request->module_count; i++)
+		if (add_fd(x, gk_memfd_from("module", request->modules[i].text, request->modules[i].size, e)) < 0)
+			return -1;
+	for (size_t i = 0; i < request->input_count; i++)
+		if (add_fd(x, job_copy_fd(request->input_fds[i], e)) < 0)
+			return -1;
+	for (size_t i = 0; i < request->output_count; i++, x->output_count++)
+		if (add_fd(x, job_copy_fd(request->output_fds[i], e)) < 0)
+			return -1;
+	return 0;
+}
+
+uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn, void *ctx)
+{
+	struct execute_job *x = gk_alloc(sizeof *x);
+	struct gk_err e;
+
+	job_init(&x->job, (struct pool *)runner, ROLE_LAUNCHER, &execute_ops,
+	         request->wall_ms > 0 ? request->wall_ms : WALL_MS);
+	x->fn = fn;
+	x->ctx = ctx;
+	x->request = request_json(request);
+	if (add_fds(x, request, &e) < 0)
+		job_fail(&x->job, &e);
+	return job_submit(&x->job);
+}
