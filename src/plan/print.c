@@ -1,5 +1,4 @@
 /* A plan for people. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"

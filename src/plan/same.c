@@ -1,5 +1,4 @@
 /* Two plans side by side, as JSON in canonical numbering: the first place where they part makes the message. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
