@@ -85,7 +85,7 @@ static void say_beginning(const struct gk_session *session, const struct gk_term
 	const struct gk_run_config *config = gk_session_config(session);
 
 	gk_term_print(term, GK_BOLD, "%s %s", gk_session_is_resumed(session) ? "going on with" : "run", gk_session_folder(session));
-	gk_term_print(term, GK_DIM, "  %zu tasks, %lld trajectories each, model %s, recipe %s, target %s\n",
+	gk_term_print(term, GK_DIM, "  tasks: %zu, trajectories each: %lld, model %s, recipe %s, target %s\n",
 	              gk_session_tasks(session), (long long)config->recipe.parallel, config->model, config->recipe.name,
 	              config->target);
 }

@@ -161,6 +161,7 @@ static int submit_next(struct contest *contest, struct gk_err *e)
 	if (gk_store_blob_get(engine->store, attempt->code_hash, &arena, &source, &size, e) < 0)
 		return -1;
 	contest->is_out = true;
+	track_of(contest, attempt)->doing = DOING_JUDGE;
 	engine->judgings_out++;
 	engine->options->judging->submit(engine->evaluator, contest->task, source, size, confirmed, contest);
 	engine_show(track_of(contest, attempt), NULL, "confirming");
@@ -230,6 +231,7 @@ static int step(struct contest *contest, struct gk_err *e)
 
 	if (contest->came.has_verdict) {
 		contest->is_out = false;
+		track_of(contest, &contest->ranked.items[contest->next])->doing = DOING_NOTHING;
 		engine->judgings_out--;
 		if (decide(contest, e) < 0)
 			return -1;

@@ -149,9 +149,11 @@ static void say(struct gk_live *live, const struct gk_live_line *line, enum gk_t
 	char cut[MESSAGE_MAX + 8];
 
 	first_line(detail, cut);
+	gk_live_hide(live);
 	gk_term_print(&live->term, GK_PLAIN, "%s #%d ", line->task, line->number);
 	gk_term_print(&live->term, tone, "%s", what);
 	gk_term_print(&live->term, GK_PLAIN, "%s%s\n", cut[0] ? ": " : "", cut);
+	gk_live_draw(live);
 	fflush(live->term.out);
 }
 
@@ -218,12 +220,10 @@ void gk_live_update(struct gk_live *live, const struct gk_live_line *line, const
 	row->active = line->active;
 	row->correct = line->correct;
 	row->stopped = line->stopped;
-	gk_live_hide(live);
 	if (event)
 		say_event(live, line, event);
 	else if (is_final_word(line->doing))
 		say(live, line, strcmp(line->doing, "confirmed") == 0 ? GK_GOOD : GK_BAD, line->doing,
 		    strcmp(line->doing, "confirmed") == 0 ? "the winner passed again, in fresh processes"
 		                                          : "it did not pass again in fresh processes");
-	gk_live_draw(live);
 }

@@ -23,7 +23,7 @@ struct gk_live_line {
 	const char *doing;
 	bool active, correct, stopped;
 };
-/* A trajectory moved; event as in gk_run_progress_fn. */
+/* A trajectory moved; event as in gk_run_progress_fn. What is not worth a line of its own shows with the next draw. */
 void gk_live_update(struct gk_live *live, const struct gk_live_line *line, const struct gk_event *event);
 /* Draws the block again: call it a few times a second. */
 void gk_live_draw(struct gk_live *live);
