@@ -234,11 +234,8 @@ static int on_answered(struct gk_agent *agent, const struct gk_event *event, str
 /* A refused repair or optimisation may be too long to answer: a fresh prompt is short. Then nothing is left to try. */
 static void generator_refused(struct gk_agent *agent, const char *message)
 {
-	bool was_fresh = agent->part == PART_GENERATE;
-
 	agent->iterations++;
-	agent->refusals++;
-	if (was_fresh || agent->refusals > 1)
+	if (agent->part == PART_GENERATE)
 		stop(agent, "no_answer", "the Generator's prompt was not answered: %s", message);
 	else if (!has_stopped_for_iterations(agent))
 		begin_fresh_line(agent);
@@ -286,7 +283,6 @@ static void code_parsed(struct gk_agent *agent, const struct gk_event *event, bo
 	struct gk_verdict none = {.kind = NULL};
 
 	agent->iterations++;
-	agent->refusals = 0;
 	agent->strategy = body_text(agent, event, "strategy");
 	agent->infra_failures = 0;
 	if (is_usable) {

@@ -50,7 +50,6 @@ struct gk_agent {
 	struct line line;
 	int iterations;
 	int asks, asks_by_role[ROLE_COUNT];
-	int refusals;       /* of the Generator, in a row */
 	int infra_failures; /* of the judgement that is under way */
 	int64_t without_gain;
 	const char *answer_hash, *code_hash, *strategy; /* of the answer in hand */

@@ -19,6 +19,7 @@ afterwards all is well. --log gets one line per request: number, fault, Authoriz
     garbage     200 with a web page            badjson                 an event that is no JSON
     error       an error within the stream     nodone                  complete, but without [DONE]
     filter      finish_reason content_filter   length                  finish_reason length
+    slow        the answer, with a pause before each piece
     huge        an answer without end          redirect                302 to elsewhere
 """
 import argparse
@@ -33,6 +34,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, List, Optional
 
 STALL_SECONDS = 60.0
+SLOW_SECONDS = 0.25
+PIECE = 16  # characters
 
 
 class Answers:
@@ -194,12 +197,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         text = record["answer"]
-        pieces = [text[i:i + 40] for i in range(0, len(text), 40)] or [""]
+        pieces = [text[i:i + PIECE] for i in range(0, len(text), PIECE)] or [""]
         for piece in pieces[: max(1, len(pieces) // 2)]:
             self.piece(piece)
         if self.break_stream(name):
             return
         for piece in pieces[max(1, len(pieces) // 2):]:
+            if name == "slow":
+                time.sleep(SLOW_SECONDS)
             self.piece(piece)
         self.piece("", {"filter": "content_filter", "length": "length"}.get(name, "stop"))
         if body.get("stream_options", {}).get("include_usage"):

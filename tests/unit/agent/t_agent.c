@@ -223,6 +223,7 @@ struct path {
 	bool solved, no_reflexion, no_optimizer, refuse_reflector, refuse_optimizer;
 	int64_t without_gain;
 	double speedup;
+	int64_t debug_num; /* 0: 2 */
 };
 
 static const struct path paths[] = {
@@ -232,7 +233,9 @@ static const struct path paths[] = {
 	{"Fa Fb P10", "gjRrjRrj", "solved", "and again", .iterations = 5, .solved = true},
 	{"Fa Fb Fc Fd P1", "gjRrjRrjgjRrj", "iterations", "two repairs spring the trap: a fresh strategy",
 	 .iterations = 5},
-	{"Fa Fa Fa P1", "gjRrjRrjgj", "iterations", "the same failure three times does, too", .iterations = 4},
+	{"Fa Fa Fa P1", "gjRrjRrjgj", "iterations", "the same failure three times does, too", .iterations = 4,
+	 .debug_num = 9},
+	{"Fa Fa Fb Fa P1", "gjRrjRrjRrjRrj", "iterations", "but only in a row", .iterations = 5, .debug_num = 9},
 	{"P90 P80 P70", "gjOojOoj", "iterations", "what gains is followed by a new question to the Optimizer",
 	 .iterations = 3},
 	{"P90 P95 P70", "gjOojoj", "iterations", "what gains nothing is followed by the other direction",
@@ -242,6 +245,8 @@ static const struct path paths[] = {
 	{"P90 Fa Fb Fc P80", "gjOojRrjRrjoj", "iterations", "trapped, the other direction is taken", .iterations = 5},
 	{"P90 P95 P95 P95 P10", "gjOojojOoj", "no_gain", "three optimisations without gain end it", .iterations = 9,
 	 .without_gain = 3},
+	{"P90 P95 P80 P95 P95 P10", "gjOojojOojoj", "no_gain", "a gain in between counts them anew", .iterations = 9,
+	 .without_gain = 2},
 	{"P90 Fa Fa Fa P95", "gjOojRrjRrjoj", "no_gain", "a trapped optimisation counts among them", .iterations = 9,
 	 .without_gain = 2},
 	{"S1.1 S1.2 S1.6", "gjOojOoj", "target", "the wanted speedup ends it", .iterations = 9, .speedup = 1.5},
@@ -257,7 +262,7 @@ static const struct path paths[] = {
 	{"U P1", "gjRrj", "solved", "undecided is reflected on", .iterations = 3, .solved = true},
 	{"I I P1", "gjjj", "solved", "our own fault is judged again, unseen by the Reflector", .iterations = 3,
 	 .solved = true},
-	{"I Fa I P1", "gjjRrjj", "solved", "each candidate has its own patience", .iterations = 3, .solved = true},
+	{"I I Fa I P1", "gjjjRrjj", "solved", "each candidate has its own patience", .iterations = 3, .solved = true},
 	{"I I I P1", "gjjj", "infra", "but not without end", .iterations = 3, .solved = true},
 	{"X P1", "g", "no_answer", "a refused fresh prompt ends it", .iterations = 5, .solved = true},
 	{"Fa X P1", "gjRrgj", "solved", "a refused repair begins afresh", .iterations = 5, .solved = true},
@@ -282,6 +287,7 @@ static void test_paths(void)
 		recipe.modules.optimizer = !p->no_optimizer;
 		recipe.stop.without_gain = p->without_gain;
 		recipe.stop.speedup = p->speedup;
+		recipe.max_perf_debug_num = p->debug_num ? p->debug_num : recipe.max_perf_debug_num;
 		open_bench(&b, &recipe, 0);
 		b.refuse_reflector = p->refuse_reflector;
 		b.refuse_optimizer = p->refuse_optimizer;

@@ -234,6 +234,31 @@ static void test_spool_patience(struct gk_loop *loop)
 	ok(!gk_loop_turn(loop, false) || !gk_loop_turn(loop, false), "and nothing stays in the loop");
 }
 
+static void write_more(void *ctx)
+{
+	int *written = ctx;
+
+	if (*written < 10)
+		write_text("slow/soft_max.t0.s03.generator.aaaaaaaa.answer.md", &"0123456789"[9 - (*written)++]);
+}
+
+static void test_spool_of_slow_writers(struct gk_loop *loop)
+{
+	static const struct gk_llm_options options = {.poll_ms = 100};
+	struct heard h = {.loop = loop, .wanted = 1};
+	struct gk_err e = {0};
+	struct gk_model_request request = request_for("generator", 0, 0, 0, HASH_A);
+	struct gk_endpoint *endpoint = open_model("spool", "slow", &options, &h, &e);
+	int written = 0;
+	struct gk_timer *timer = gk_loop_timer(loop, 1, 30, write_more, &written);
+
+	gk_endpoint_start(endpoint, &request, &e);
+	gk_loop_run(loop);
+	is_text(h.text, "0123456789", "a file that still changes is not taken yet");
+	gk_timer_stop(&timer);
+	gk_endpoint_close(endpoint);
+}
+
 int main(void)
 {
 	struct gk_err e = {0};
@@ -246,6 +271,7 @@ int main(void)
 	test_bad_replay(loop);
 	test_spool(loop);
 	test_spool_patience(loop);
+	test_spool_of_slow_writers(loop);
 	gk_loop_free(loop);
 	gk_tree_remove(folder, &e);
 	return done_testing();

@@ -69,7 +69,7 @@ struct heard {
 	int sends;
 	char text[512], finish[32], error[1024], outcomes[256];
 	struct gk_usage usage;
-	int open_sends;
+	int open_sends, most_open;
 };
 
 static void answered(void *ctx, const struct gk_model_answer *answer)
@@ -94,6 +94,8 @@ static void sent(void *ctx, uint64_t id, int send, int64_t started_ns, int64_t e
 
 	(void)id, (void)send, (void)started_ns;
 	heard->open_sends += ended_ns ? -1 : 1;
+	if (heard->open_sends > heard->most_open)
+		heard->most_open = heard->open_sends;
 	if (ended_ns)
 		snprintf(heard->outcomes + used, sizeof(heard->outcomes) - used, "%s%s:%d", used ? " " : "", outcome,
 		         http_status);
@@ -159,9 +161,10 @@ static const struct scene scenes[] = {
 	{"redirect", GK_ANSWER_FATAL, "unexpected_status:302", "the key is not carried elsewhere", "HTTP 302"},
 	{"context", GK_ANSWER_REFUSED, "too_long:400", "a prompt that is too long is refused", "context length"},
 	{"filter", GK_ANSWER_OK, "ok:200", "a filtered answer with text is handed on", ""},
-	{"notemp,maxtok", GK_ANSWER_OK, "bad_request:400 bad_request:400 ok:200",
+	{"slow", GK_ANSWER_OK, "ok:200", "a slow stream is no silent one", ""},
+	{"notemp,maxtok,notemp", GK_ANSWER_OK, "bad_request:400 bad_request:400 ok:200",
 	 "fields that the server refuses are left out, one after the other", ""},
-	{"maxtok", GK_ANSWER_OK, "bad_request:400 ok:200", "a limit of another name is renamed", ""},
+	{"maxtok,maxtok", GK_ANSWER_OK, "bad_request:400 ok:200", "a limit of another name is renamed", ""},
 };
 
 static void test_scenes(void)
@@ -235,6 +238,7 @@ static void test_many(void)
 	converse(server.url, &options, 20, &heard);
 	is_int(heard.answers, 20, "many at once are all answered");
 	is_int(heard.open_sends, 0, "and their sends are all told as ended");
+	is_int(heard.most_open, 3, "never more at once than allowed");
 	stop_server(&server);
 }
 
@@ -244,7 +248,7 @@ static void test_dialects_at_once(void)
 	struct heard heard;
 	struct server server;
 
-	if (!start_server(&server, "notemp,notemp,notemp,notemp"))
+	if (!start_server(&server, "notemp,notemp,notemp,notemp,notemp,notemp,notemp,notemp"))
 		return;
 	converse(server.url, &options, 4, &heard);
 	ok(heard.answers == 4 && heard.status == GK_ANSWER_OK, "several that are refused a field at once all adapt");
