@@ -10,7 +10,8 @@ int gk_ir_add_attr(struct gk_ir_reader *r, struct gk_ir_attr_vec *attrs, const s
 {
 	for (size_t i = 0; i < attrs->count; i++)
 		if (strcmp(attrs->items[i].name, attr->name) == 0)
-			return gk_lexer_fail(&r->lexer, e, "expected the attribute %.64s only once", attr->name);
+			return gk_lexer_fail(&r->lexer, e, "expected the attribute %.64s only once",
+			                     attr->name);
 	if (attrs->count == GK_IR_MAX_ATTRS)
 		return gk_lexer_fail(&r->lexer, e, "expected at most %d attributes", GK_IR_MAX_ATTRS);
 	gk_vec_push(attrs, *attr);
@@ -45,7 +46,8 @@ char *gk_ir_unescape(struct gk_ir_reader *r, const struct gk_token *token, uint3
 
 		if (c == '\\' && i + 1 < token->size) {
 			char next = token->text[++i];
-			int high = hex_digit(next), low = i + 1 < token->size ? hex_digit(token->text[i + 1]) : -1;
+			int high = hex_digit(next),
+			    low = i + 1 < token->size ? hex_digit(token->text[i + 1]) : -1;
 
 			if (high >= 0 && low >= 0) {
 				c = (char)(high << 4 | low);
@@ -79,8 +81,8 @@ static int read_literal(struct gk_ir_reader *r, struct literal *literal, struct 
 	memcpy(text, l->now.text, l->now.size);
 	text[l->now.size] = '\0';
 	sign = text[0] == '-';
-	*literal = (struct literal){.is_negative = sign, .is_hex = text[sign + 1] == 'x',
-	                            .is_real = strchr(text, '.') != NULL};
+	*literal = (struct literal){
+		.is_negative = sign, .is_hex = text[sign + 1] == 'x', .is_real = strchr(text, '.') != NULL};
 	errno = 0;
 	if (literal->is_real) {
 		literal->real = strtod(text, &end);
@@ -261,7 +263,8 @@ static int store_blob(struct gk_ir_reader *r, const struct gk_token *token, stru
                       struct gk_err *e)
 {
 	const struct gk_ir_type *type = &r->types.items[attr->type];
-	size_t size = token->size / 2 - 1, bytes = gk_ir_kind_bytes(type->element), full = type->count * bytes;
+	size_t size = token->size / 2 - 1, bytes = gk_ir_kind_bytes(type->element),
+	       full = type->count * bytes;
 	bool is_bits = type->element == GK_IR_I1;
 	uint8_t *to = gk_arena_alloc(r->arena, full);
 
@@ -327,7 +330,8 @@ static int read_array(struct gk_ir_reader *r, int depth, struct gk_ir_attr *attr
 	while (!result && !gk_token_is(&r->lexer, ']')) {
 		struct gk_ir_attr item = {0};
 
-		result = (items.count && gk_ir_expect(r, ',', e)) || read_attr(r, depth + 1, &item, e) ? -1 : 0;
+		result = (items.count && gk_ir_expect(r, ',', e)) || read_attr(r, depth + 1, &item, e) ? -1
+		                                                                                       : 0;
 		gk_vec_push(&items, item);
 	}
 	attr->count = (uint32_t)items.count;

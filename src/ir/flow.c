@@ -60,7 +60,9 @@ static int check_reduce_type(const struct flow *f, uint32_t i, bool is_scan, int
 	    memcmp(from->shape, first->shape, from->rank * sizeof *from->shape) != 0)
 		return fail(f, "expected tensors of one shape, and an axis of it");
 	if (is_scan)
-		return operand_type(f, f->op, i) == result ? 0 : fail(f, "expected results of the operands' types");
+		return operand_type(f, f->op, i) == result
+		               ? 0
+		               : fail(f, "expected results of the operands' types");
 	if (gk_ir_element(f->m->types, result) != from->element || to->rank != from->rank - 1)
 		return fail(f, "expected results without the axis");
 	for (uint32_t k = 0; k < from->rank; k++)
@@ -88,7 +90,8 @@ static int check_reduce(const struct flow *f)
 
 		if (check_reduce_type(f, i, is_scan, axis))
 			return -1;
-		if (f->m->values[block->args + i].type != element || f->m->values[block->args + count + i].type != element ||
+		if (f->m->values[block->args + i].type != element ||
+		    f->m->values[block->args + count + i].type != element ||
 		    operand_type(f, terminator(f->m, block), i) != element)
 			return fail(f, "expected a region over the operands' elements");
 	}
@@ -105,18 +108,23 @@ static int check_for(const struct flow *f)
 	block = single_block(f, 0, GK_IR_SCF_YIELD);
 	if (!block)
 		return -1;
-	if (!gk_ir_kind_is_int(type) || operand_type(f, f->op, 1) != type || operand_type(f, f->op, 2) != type)
+	if (!gk_ir_kind_is_int(type) || operand_type(f, f->op, 1) != type ||
+	    operand_type(f, f->op, 2) != type)
 		return fail(f, "expected bounds and step of one integer type");
 	if (block->arg_count != inits + 1 || f->m->values[block->args].type != type ||
-	    !types_agree(f, f->op, 3, block->args + 1, inits) || !types_agree(f, f->op, 3, f->op->results, inits) ||
+	    !types_agree(f, f->op, 3, block->args + 1, inits) ||
+	    !types_agree(f, f->op, 3, f->op->results, inits) ||
 	    !types_agree(f, terminator(f->m, block), 0, f->op->results, inits))
-		return fail(f, "expected initial values, arguments, yielded values and results of the same types");
+		return fail(
+			f,
+			"expected initial values, arguments, yielded values and results of the same types");
 	return 0;
 }
 
 static int check_if(const struct flow *f)
 {
-	if (f->op->region_count < 1 || f->op->region_count > 2 || (f->op->result_count && f->op->region_count != 2))
+	if (f->op->region_count < 1 || f->op->region_count > 2 ||
+	    (f->op->result_count && f->op->region_count != 2))
 		return fail(f, "expected two regions, or one and no results");
 	if (operand_type(f, f->op, 0) != GK_IR_I1)
 		return fail(f, "expected a condition of i1");
@@ -125,7 +133,8 @@ static int check_if(const struct flow *f)
 
 		if (!block)
 			return -1;
-		if (block->arg_count || !types_agree(f, terminator(f->m, block), 0, f->op->results, f->op->result_count))
+		if (block->arg_count ||
+		    !types_agree(f, terminator(f->m, block), 0, f->op->results, f->op->result_count))
 			return fail(f, "expected yielded values of the results' types");
 	}
 	return 0;
@@ -147,7 +156,8 @@ static int check_while(const struct flow *f)
 	if (operand_type(f, terminator(f->m, before), 0) != GK_IR_I1)
 		return fail(f, "expected a condition of i1");
 	if (!types_agree(f, f->op, 0, before->args, before->arg_count) ||
-	    !types_agree(f, terminator(f->m, before), 1, f->op->results, results) || after->arg_count != results ||
+	    !types_agree(f, terminator(f->m, before), 1, f->op->results, results) ||
+	    after->arg_count != results ||
 	    !types_agree(f, terminator(f->m, before), 1, after->args, results) ||
 	    !types_agree(f, terminator(f->m, after), 0, before->args, before->arg_count))
 		return fail(f, "expected values of the same types around the loop");
@@ -171,7 +181,8 @@ static int check_branch(const struct flow *f)
 		if (to->operand_count != block->arg_count)
 			return fail(f, "expected a value for each argument of the block");
 		for (uint32_t k = 0; k < block->arg_count; k++)
-			if (f->m->values[f->m->operands[to->operands + k]].type != f->m->values[block->args + k].type)
+			if (f->m->values[f->m->operands[to->operands + k]].type !=
+			    f->m->values[block->args + k].type)
 				return fail(f, "expected values of the arguments' types");
 	}
 	return 0;
@@ -230,7 +241,8 @@ static int check_ends(const struct flow *f, uint32_t region, enum gk_ir_code cod
 		uint16_t found = f->m->ops[last].code;
 
 		if (found != code && found != GK_IR_CF_BR && found != GK_IR_CF_COND_BR)
-			return gk_ir_verify_fail(f->r, last, f->e, "expected %s or a branch here", gk_ir_ops[code].name);
+			return gk_ir_verify_fail(f->r, last, f->e, "expected %s or a branch here",
+			                         gk_ir_ops[code].name);
 	}
 	return 0;
 }
@@ -246,7 +258,8 @@ static int check_map(const struct flow *f)
 	if (entry->arg_count != f->op->operand_count * pack)
 		return fail(f, "expected a region over the operands' elements");
 	for (uint32_t i = 0; i < entry->arg_count; i++)
-		if (f->m->values[entry->args + i].type != gk_ir_element(f->m->types, operand_type(f, f->op, i / pack)))
+		if (f->m->values[entry->args + i].type !=
+		    gk_ir_element(f->m->types, operand_type(f, f->op, i / pack)))
 			return fail(f, "expected a region over the operands' elements");
 	return check_ends(f, f->op->regions, GK_IR_TT_MAP_RETURN);
 }
@@ -315,7 +328,8 @@ static void find_calls(const struct gk_ir *m, uint64_t reach[GK_IR_MAX_FUNCS])
 	for (uint32_t i = 0; i < m->op_count; i++)
 		if (m->ops[i].code == GK_IR_TT_CALL)
 			reach[func_of(m, &m->ops[i])] |=
-				(uint64_t)1 << gk_ir_func_find(m, gk_ir_attr_text(m, &m->ops[i], "callee", ""));
+				(uint64_t)1
+				<< gk_ir_func_find(m, gk_ir_attr_text(m, &m->ops[i], "callee", ""));
 	for (uint32_t via = 0; via < m->func_count; via++)
 		for (uint32_t i = 0; i < m->func_count; i++)
 			if (reach[i] >> via & 1)
@@ -330,9 +344,11 @@ static int check_funcs(const struct gk_ir_reader *r, struct gk_ir *m, struct gk_
 	find_calls(m, reach);
 	for (uint32_t i = 0; i < m->func_count; i++) {
 		if (gk_ir_func_find(m, m->funcs[i].name) != i)
-			return gk_lexer_fail_at(&r->lexer, 0, e, "expected one function of the name %.64s", m->funcs[i].name);
+			return gk_lexer_fail_at(&r->lexer, 0, e, "expected one function of the name %.64s",
+			                        m->funcs[i].name);
 		if (reach[i] >> i & 1)
-			return gk_lexer_fail_at(&r->lexer, 0, e, "expected %.64s not to call itself", m->funcs[i].name);
+			return gk_lexer_fail_at(&r->lexer, 0, e, "expected %.64s not to call itself",
+			                        m->funcs[i].name);
 		if (m->funcs[i].is_public) {
 			m->entry = i;
 			entries++;
@@ -342,7 +358,8 @@ static int check_funcs(const struct gk_ir_reader *r, struct gk_ir *m, struct gk_
 		return gk_lexer_fail_at(&r->lexer, 0, e, "expected one public function, found %u", entries);
 	for (uint32_t i = 0; i < m->func_count; i++)
 		if (i != m->entry && !(reach[m->entry] >> i & 1))
-			return gk_lexer_fail_at(&r->lexer, 0, e, "expected %.64s to be called", m->funcs[i].name);
+			return gk_lexer_fail_at(&r->lexer, 0, e, "expected %.64s to be called",
+			                        m->funcs[i].name);
 	return 0;
 }
 
@@ -356,7 +373,8 @@ static bool intersect(struct dominators *to, const struct dominators *from, uint
 	bool changed = false;
 
 	for (uint32_t i = 0; i < gk_count_of(to->bits); i++) {
-		uint64_t bits = to->bits[i] & (from->bits[i] | (self / 64 == i ? (uint64_t)1 << self % 64 : 0));
+		uint64_t bits =
+			to->bits[i] & (from->bits[i] | (self / 64 == i ? (uint64_t)1 << self % 64 : 0));
 
 		changed |= bits != to->bits[i];
 		to->bits[i] = bits;
@@ -399,19 +417,21 @@ static uint32_t block_in(const struct gk_ir *m, uint32_t block, uint32_t region)
 	return block;
 }
 
-/* Names are defined before they are used in the text; what is left is whether each way there passes the definition. */
+/* The text defines before it uses; what is left is whether each way there passes the definition. */
 static int check_uses(const struct flow *f, const struct dominators *const *dominators)
 {
 	for (uint32_t i = 0; i < f->op->operand_count; i++) {
 		const struct gk_ir_value *value = &f->m->values[f->m->operands[f->op->operands + i]];
-		uint32_t region = f->m->blocks[value->block].region, block = block_in(f->m, f->op->block, region), bit;
+		uint32_t region = f->m->blocks[value->block].region,
+			 block = block_in(f->m, f->op->block, region), bit;
 
 		if (block == GK_IR_NONE)
 			return fail(f, "expected operand %u to be in scope", i);
 		if (block == value->block)
 			continue;
 		bit = value->block - f->m->regions[region].blocks;
-		if (!(dominators[region][block - f->m->regions[region].blocks].bits[bit / 64] >> bit % 64 & 1))
+		if (!(dominators[region][block - f->m->regions[region].blocks].bits[bit / 64] >> bit % 64 &
+		      1))
 			return fail(f, "expected operand %u to be defined on every way here", i);
 	}
 	return 0;

@@ -84,7 +84,8 @@ void gk_form_next(const char **format, struct gk_form_word *word)
 
 int gk_form_is_special(const char *format)
 {
-	static const char *const special[] = {"constant", "generic", "scaled", "for", "if", "while", "br", "cond_br"};
+	static const char *const special[] = {"constant", "generic", "scaled", "for",
+	                                      "if",       "while",   "br",     "cond_br"};
 
 	for (size_t i = 0; i < gk_count_of(special); i++)
 		if (strcmp(format, special[i]) == 0)
@@ -92,11 +93,13 @@ int gk_form_is_special(const char *format)
 	return 0;
 }
 
-static int add_text(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name, enum gk_ir_attr_kind kind,
-                    const char *text, int64_t number, struct gk_err *e)
+static int add_text(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name,
+                    enum gk_ir_attr_kind kind, const char *text, int64_t number, struct gk_err *e)
 {
-	struct gk_ir_attr attr = {.name = gk_ir_intern(r, name, strlen(name)), .kind = (uint8_t)kind,
-	                          .number = number, .text = text};
+	struct gk_ir_attr attr = {.name = gk_ir_intern(r, name, strlen(name)),
+	                          .kind = (uint8_t)kind,
+	                          .number = number,
+	                          .text = text};
 
 	return gk_ir_add_attr(r, &draft->attrs, &attr, e);
 }
@@ -156,8 +159,8 @@ static int read_flags(struct gk_ir_reader *r, struct gk_ir_draft *draft, const s
 
 		if (token->kind != GK_TOKEN_WORD || token->size + size + 4 > sizeof text)
 			return gk_lexer_fail(&r->lexer, e, "expected a flag");
-		size += (size_t)snprintf(text + size, sizeof text - size, "%s%.*s", size ? "," : "", (int)token->size,
-		                         token->text);
+		size += (size_t)snprintf(text + size, sizeof text - size, "%s%.*s", size ? "," : "",
+		                         (int)token->size, token->text);
 		gk_lexer_next(&r->lexer);
 	} while (gk_ir_accept(r, ','));
 	if (gk_ir_expect(r, '>', e))
@@ -195,7 +198,8 @@ static int read_symbol(struct gk_ir_reader *r, struct gk_ir_draft *draft, const 
 }
 
 /* "local", "global_read|global_write"; none at all in triton 3.4 */
-static int read_bar_words(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name, struct gk_err *e)
+static int read_bar_words(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name,
+                          struct gk_err *e)
 {
 	size_t start = r->lexer.now.start, end = start;
 
@@ -207,7 +211,8 @@ static int read_bar_words(struct gk_ir_reader *r, struct gk_ir_draft *draft, con
 		end = r->lexer.at;
 		gk_lexer_next(&r->lexer);
 	} while (gk_ir_accept(r, '|'));
-	return add_text(r, draft, name, GK_IR_ATTR_WORD, gk_ir_intern(r, r->lexer.text + start, end - start), -1, e);
+	return add_text(r, draft, name, GK_IR_ATTR_WORD, gk_ir_intern(r, r->lexer.text + start, end - start),
+	                -1, e);
 }
 
 static int read_one_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct gk_err *e)
@@ -225,7 +230,8 @@ static int read_one_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, stru
 	return 0;
 }
 
-static int read_result_types(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool is_list, struct gk_err *e)
+static int read_result_types(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool is_list,
+                             struct gk_err *e)
 {
 	uint32_t type;
 
@@ -281,7 +287,8 @@ static int read_literal(struct gk_ir_reader *r, const char *text, struct gk_err 
 	return text[1] ? gk_ir_expect_word(r, text, e) : gk_ir_expect(r, text[0], e);
 }
 
-static int read_operand_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t index, struct gk_err *e)
+static int read_operand_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t index,
+                             struct gk_err *e)
 {
 	uint32_t type;
 
@@ -316,8 +323,9 @@ static int read_form_word(struct gk_ir_reader *r, struct gk_ir_draft *draft, con
 	case GK_FORM_FLAGS:
 		return read_flags(r, draft, word, e);
 	case GK_FORM_UNIT:
-		return gk_ir_accept_word(r, word->key) ? add_text(r, draft, word->name, GK_IR_ATTR_UNIT, NULL, 0, e)
-		                                       : 0;
+		return gk_ir_accept_word(r, word->key)
+		               ? add_text(r, draft, word->name, GK_IR_ATTR_UNIT, NULL, 0, e)
+		               : 0;
 	case GK_FORM_ROUNDING:
 		return read_rounding(r, draft, word, e);
 	case GK_FORM_DICT:

@@ -17,7 +17,8 @@
  *   (%*:T*)?  :(%*:T*)?   optional operands with their types (the second: after a colon)
  *   ( ) [ ] , : * -> to   themselves
  *
- * A format of one word of letters names a syntax of its own: constant, generic, scaled, for, if, while, br, cond_br.
+ * A format of one word of letters names a syntax of its own: constant, generic, scaled, for, if, while, br,
+ * cond_br.
  */
 #ifndef GK_IR_FORM_H
 #define GK_IR_FORM_H
@@ -37,8 +38,8 @@ enum gk_form {
 	GK_FORM_STRING,
 	GK_FORM_SYMBOL,
 	GK_FORM_BAR_WORDS,
-	GK_FORM_FLAGS,   /* overflow<..>, fastmath<..>; name is the attribute, key the word */
-	GK_FORM_UNIT,    /* exact -> isExact */
+	GK_FORM_FLAGS, /* overflow<..>, fastmath<..>; name is the attribute, key the word */
+	GK_FORM_UNIT,  /* exact -> isExact */
 	GK_FORM_ROUNDING,
 	GK_FORM_DICT,
 	GK_FORM_TYPE,

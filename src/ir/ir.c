@@ -20,7 +20,8 @@ uint32_t gk_ir_func_find(const struct gk_ir *module, const char *name)
 	return GK_IR_NONE;
 }
 
-const struct gk_ir_attr *gk_ir_attr_in(const struct gk_ir *module, uint32_t attrs, uint32_t count, const char *name)
+const struct gk_ir_attr *gk_ir_attr_in(const struct gk_ir *module, uint32_t attrs, uint32_t count,
+                                       const char *name)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (strcmp(module->attrs[attrs + i].name, name) == 0)
@@ -33,7 +34,8 @@ const struct gk_ir_attr *gk_ir_attr(const struct gk_ir *module, const struct gk_
 	return gk_ir_attr_in(module, op->attrs, op->attr_count, name);
 }
 
-int64_t gk_ir_attr_int(const struct gk_ir *module, const struct gk_ir_op *op, const char *name, int64_t fallback)
+int64_t gk_ir_attr_int(const struct gk_ir *module, const struct gk_ir_op *op, const char *name,
+                       int64_t fallback)
 {
 	const struct gk_ir_attr *attr = gk_ir_attr(module, op, name);
 

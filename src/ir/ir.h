@@ -50,13 +50,17 @@ enum gk_ir_kind {
 };
 
 /* How a descriptor's type was written; without meaning for what it does. */
-enum { GK_IR_DESC_SIGNED = 1, GK_IR_DESC_UNSIGNED = 2, GK_IR_DESC_FLAT = 4 /* <4x8xf32>, not <tensor<4x8xf32>> */ };
+enum {
+	GK_IR_DESC_SIGNED = 1,
+	GK_IR_DESC_UNSIGNED = 2,
+	GK_IR_DESC_FLAT = 4 /* <4x8xf32>, not <tensor<4x8xf32>> */
+};
 
 struct gk_ir_type {
 	uint8_t kind;   /* enum gk_ir_kind */
 	uint8_t rank;   /* TENSOR: 1 .. ; else 0 */
 	uint16_t space; /* PTR: address space, usually 1 */
-	/* Index of a type. TENSOR: scalar or pointer; PTR: pointee; DESC: the tensor it loads; scalars: themselves. */
+	/* A type. TENSOR: scalar or pointer; PTR: pointee; DESC: the tensor it loads; scalars: themselves. */
 	uint32_t element;
 	uint32_t count;        /* elements, 1 unless TENSOR */
 	const uint32_t *shape; /* rank numbers, each at least 1 */
@@ -74,20 +78,20 @@ enum gk_ir_code {
 enum gk_ir_class {
 	GK_IR_CLASS_CONSTANT,
 	GK_IR_CLASS_INT,          /* integers (or index) in and out, all of one type */
-	GK_IR_CLASS_INT_EXTENDED, /* two operands and two results of one integer type (addui_extended: an i1) */
+	GK_IR_CLASS_INT_EXTENDED, /* two operands, two results of one type (addui_extended: an i1) */
 	GK_IR_CLASS_FLOAT,        /* floats in and out, all of one type */
 	GK_IR_CLASS_COMPARE,      /* two of one type in, i1 of the same shape out */
 	GK_IR_CLASS_SELECT,
-	GK_IR_CLASS_CAST,         /* same shape, other element */
-	GK_IR_CLASS_SHAPE,        /* same elements, other shape or order */
-	GK_IR_CLASS_PROGRAM,      /* program id and the like */
+	GK_IR_CLASS_CAST,    /* same shape, other element */
+	GK_IR_CLASS_SHAPE,   /* same elements, other shape or order */
+	GK_IR_CLASS_PROGRAM, /* program id and the like */
 	GK_IR_CLASS_POINTER,
 	GK_IR_CLASS_MEMORY,
 	GK_IR_CLASS_ATOMIC,
-	GK_IR_CLASS_REDUCE,       /* reduce and scan */
+	GK_IR_CLASS_REDUCE, /* reduce and scan */
 	GK_IR_CLASS_DOT,
 	GK_IR_CLASS_DESC,
-	GK_IR_CLASS_CONTROL,      /* scf, cf, call, return, terminators */
+	GK_IR_CLASS_CONTROL, /* scf, cf, call, return, terminators */
 	GK_IR_CLASS_OTHER,
 };
 
@@ -102,21 +106,57 @@ struct gk_ir_op_info {
 extern const struct gk_ir_op_info gk_ir_ops[GK_IR_CODE_COUNT];
 
 /* arith.cmpi: number of the attribute "predicate". */
-enum gk_ir_cmpi { GK_CMPI_EQ, GK_CMPI_NE, GK_CMPI_SLT, GK_CMPI_SLE, GK_CMPI_SGT, GK_CMPI_SGE, GK_CMPI_ULT, GK_CMPI_ULE,
-	GK_CMPI_UGT, GK_CMPI_UGE };
+enum gk_ir_cmpi {
+	GK_CMPI_EQ,
+	GK_CMPI_NE,
+	GK_CMPI_SLT,
+	GK_CMPI_SLE,
+	GK_CMPI_SGT,
+	GK_CMPI_SGE,
+	GK_CMPI_ULT,
+	GK_CMPI_ULE,
+	GK_CMPI_UGT,
+	GK_CMPI_UGE
+};
 /* arith.cmpf: O is false for NaN, U is true for NaN. */
-enum gk_ir_cmpf { GK_CMPF_FALSE, GK_CMPF_OEQ, GK_CMPF_OGT, GK_CMPF_OGE, GK_CMPF_OLT, GK_CMPF_OLE, GK_CMPF_ONE, GK_CMPF_ORD,
-	GK_CMPF_UEQ, GK_CMPF_UGT, GK_CMPF_UGE, GK_CMPF_ULT, GK_CMPF_ULE, GK_CMPF_UNE, GK_CMPF_UNO, GK_CMPF_TRUE };
+enum gk_ir_cmpf {
+	GK_CMPF_FALSE,
+	GK_CMPF_OEQ,
+	GK_CMPF_OGT,
+	GK_CMPF_OGE,
+	GK_CMPF_OLT,
+	GK_CMPF_OLE,
+	GK_CMPF_ONE,
+	GK_CMPF_ORD,
+	GK_CMPF_UEQ,
+	GK_CMPF_UGT,
+	GK_CMPF_UGE,
+	GK_CMPF_ULT,
+	GK_CMPF_ULE,
+	GK_CMPF_UNE,
+	GK_CMPF_UNO,
+	GK_CMPF_TRUE
+};
 /* tt.atomic_rmw: number of the attribute "atomic_rmw_op". */
-enum gk_ir_rmw { GK_RMW_AND = 1, GK_RMW_OR, GK_RMW_XOR, GK_RMW_ADD, GK_RMW_FADD, GK_RMW_MAX, GK_RMW_MIN, GK_RMW_UMAX,
-	GK_RMW_UMIN, GK_RMW_XCHG };
+enum gk_ir_rmw {
+	GK_RMW_AND = 1,
+	GK_RMW_OR,
+	GK_RMW_XOR,
+	GK_RMW_ADD,
+	GK_RMW_FADD,
+	GK_RMW_MAX,
+	GK_RMW_MIN,
+	GK_RMW_UMAX,
+	GK_RMW_UMIN,
+	GK_RMW_XCHG
+};
 
 enum gk_ir_attr_kind {
 	GK_IR_ATTR_UNIT,   /* present */
 	GK_IR_ATTR_BOOL,   /* number */
 	GK_IR_ATTR_INT,    /* number, type */
 	GK_IR_ATTR_FLOAT,  /* number: the bits in the format of type */
-	GK_IR_ATTR_WORD,   /* text, and number: the enumeration's value, e.g. "slt" and 2; -1 when it has none */
+	GK_IR_ATTR_WORD,   /* text, and number: the enumeration's value ("slt": 2), -1 when it has none */
 	GK_IR_ATTR_STRING, /* text, count bytes and a zero byte (may hold zero bytes) */
 	GK_IR_ATTR_SYMBOL, /* text: @name, without the @ */
 	GK_IR_ATTR_TYPE,   /* type */
@@ -138,7 +178,7 @@ struct gk_ir_attr {
 		const char *text;
 		const int64_t *ints;
 		const struct gk_ir_attr *items;
-		const uint8_t *bytes; /* native elements, little endian: i1 as a byte, floats in their own format */
+		const uint8_t *bytes; /* native elements, little endian: i1 a byte, floats their own format */
 	};
 };
 
@@ -188,7 +228,7 @@ struct gk_ir_loc {
 	uint8_t kind;
 	const char *text; /* FILE: path; NAME: name */
 	uint32_t line, column;
-	uint32_t a, b; /* NAME: a is the child; CALL: a callee, b caller; FUSED: a .. a + b - 1 in module->fused */
+	uint32_t a, b; /* NAME: a child; CALL: a callee, b caller; FUSED: a .. a + b - 1 in module->fused */
 };
 
 struct gk_ir_param {
@@ -249,7 +289,7 @@ uint32_t gk_ir_func_find(const struct gk_ir *module, const char *name);
 struct gk_ir_place {
 	const char *file; /* "" when unknown */
 	uint32_t line, column;
-	uint32_t call_line, call_column; /* where the kernel called the helper that holds line; 0 when it is the kernel */
+	uint32_t call_line, call_column; /* where the kernel called the helper that holds line, else 0 */
 	const char *name;                /* of the variable that is assigned, or "" */
 };
 
@@ -262,9 +302,11 @@ void gk_ir_place(const struct gk_ir *module, uint32_t loc, const char *file, str
 
 /* NULL when absent. */
 const struct gk_ir_attr *gk_ir_attr(const struct gk_ir *module, const struct gk_ir_op *op, const char *name);
-const struct gk_ir_attr *gk_ir_attr_in(const struct gk_ir *module, uint32_t attrs, uint32_t count, const char *name);
+const struct gk_ir_attr *gk_ir_attr_in(const struct gk_ir *module, uint32_t attrs, uint32_t count,
+                                       const char *name);
 /* Number of an INT, BOOL or WORD (UNIT: 1), fallback when absent or another kind. */
-int64_t gk_ir_attr_int(const struct gk_ir *module, const struct gk_ir_op *op, const char *name, int64_t fallback);
+int64_t gk_ir_attr_int(const struct gk_ir *module, const struct gk_ir_op *op, const char *name,
+                       int64_t fallback);
 const char *gk_ir_attr_text(const struct gk_ir *module, const struct gk_ir_op *op, const char *name,
                             const char *fallback);
 
@@ -290,9 +332,9 @@ static inline const struct gk_ir_type *gk_ir_value_type(const struct gk_ir *modu
 /* Kind of one element: of the value itself unless it is a tensor. */
 static inline enum gk_ir_kind gk_ir_value_kind(const struct gk_ir *module, uint32_t value)
 {
-	return module->types[gk_ir_value_type(module, value)->kind == GK_IR_TENSOR
-	                             ? gk_ir_value_type(module, value)->element
-	                             : module->values[value].type].kind;
+	const struct gk_ir_type *type = gk_ir_value_type(module, value);
+
+	return type->kind == GK_IR_TENSOR ? module->types[type->element].kind : type->kind;
 }
 
 static inline uint32_t gk_ir_operand(const struct gk_ir *module, const struct gk_ir_op *op, uint32_t i)
@@ -300,14 +342,15 @@ static inline uint32_t gk_ir_operand(const struct gk_ir *module, const struct gk
 	return module->operands[op->operands + i];
 }
 
-static inline const struct gk_ir_region *gk_ir_op_region(const struct gk_ir *module, const struct gk_ir_op *op,
-                                                         uint32_t i)
+static inline const struct gk_ir_region *gk_ir_op_region(const struct gk_ir *module,
+                                                         const struct gk_ir_op *op, uint32_t i)
 {
 	return &module->regions[op->regions + i];
 }
 
 /* The only block of a structured region, or a region's entry block. */
-static inline const struct gk_ir_block *gk_ir_entry_block(const struct gk_ir *module, const struct gk_ir_region *region)
+static inline const struct gk_ir_block *gk_ir_entry_block(const struct gk_ir *module,
+                                                          const struct gk_ir_region *region)
 {
 	return &module->blocks[region->blocks];
 }

@@ -116,7 +116,8 @@ static int read_body(struct gk_ir_reader *r, int depth, uint32_t loc, struct gk_
 	int result = 0;
 
 	if (depth > MAX_LOC_NESTING)
-		return gk_lexer_fail(&r->lexer, e, "expected locations nested at most %d deep", MAX_LOC_NESTING);
+		return gk_lexer_fail(&r->lexer, e, "expected locations nested at most %d deep",
+		                     MAX_LOC_NESTING);
 	if (r->lexer.now.kind == GK_TOKEN_STRING)
 		result = read_named(r, depth, &body, e);
 	else if (gk_ir_accept_word(r, "callsite"))
@@ -153,8 +154,10 @@ int gk_ir_read_loc_alias(struct gk_ir_reader *r, struct gk_err *e)
 
 static uint32_t child_count(const struct gk_ir_loc *loc)
 {
-	return loc->kind == GK_IR_LOC_NAME ? 1 : loc->kind == GK_IR_LOC_CALL ? 2
-	     : loc->kind == GK_IR_LOC_FUSED ? loc->b : 0;
+	return loc->kind == GK_IR_LOC_NAME    ? 1
+	       : loc->kind == GK_IR_LOC_CALL  ? 2
+	       : loc->kind == GK_IR_LOC_FUSED ? loc->b
+	                                      : 0;
 }
 
 static uint32_t child(const struct gk_ir_loc *loc, const uint32_t *fused, uint32_t i)
@@ -162,7 +165,8 @@ static uint32_t child(const struct gk_ir_loc *loc, const uint32_t *fused, uint32
 	return loc->kind == GK_IR_LOC_FUSED ? fused[loc->a + i] : i ? loc->b : loc->a;
 }
 
-/* Depth of a location over its children, 1 for a leaf; fails on cycles. An explicit stack: chains are foreign. */
+/* Depth of a location over its children, 1 for a leaf; fails on cycles. An explicit stack: chains are
+ * foreign. */
 static int measure(struct gk_ir_reader *r, uint32_t root, uint16_t *depths, struct gk_err *e)
 {
 	struct {
@@ -190,13 +194,15 @@ static int measure(struct gk_ir_reader *r, uint32_t root, uint16_t *depths, stru
 			continue;
 		/* A cycle never ends a path, so it runs into the ceiling of depth as well. */
 		if (++top == GK_IR_MAX_LOC_DEPTH)
-			return gk_lexer_fail_at(&r->lexer, 0, e, "expected locations without cycles, at most %d deep",
+			return gk_lexer_fail_at(&r->lexer, 0, e,
+			                        "expected locations without cycles, at most %d deep",
 			                        GK_IR_MAX_LOC_DEPTH);
 		stack[top].loc = next;
 		stack[top].next = 0;
 	}
 	return depths[root] > GK_IR_MAX_LOC_DEPTH
-	               ? gk_lexer_fail_at(&r->lexer, 0, e, "expected locations at most %d deep", GK_IR_MAX_LOC_DEPTH)
+	               ? gk_lexer_fail_at(&r->lexer, 0, e, "expected locations at most %d deep",
+	                                  GK_IR_MAX_LOC_DEPTH)
 	               : 0;
 }
 
@@ -206,8 +212,8 @@ int gk_ir_check_locs(struct gk_ir_reader *r, struct gk_err *e)
 
 	for (size_t i = 0; i < r->aliases.count; i++)
 		if (!r->loc_defined.items[r->aliases.entries[i].value.number])
-			return gk_lexer_fail_at(&r->lexer, r->lexer.size, e, "expected a definition of #%.64s",
-			                        r->aliases.entries[i].key);
+			return gk_lexer_fail_at(&r->lexer, r->lexer.size, e,
+			                        "expected a definition of #%.64s", r->aliases.entries[i].key);
 	for (uint32_t i = 0; i < r->locs.count; i++)
 		if (!depths[i] && measure(r, i, depths, e))
 			return -1;
@@ -225,7 +231,8 @@ struct walk {
 
 static void visit_file(struct walk *walk, const struct gk_ir_loc *loc)
 {
-	struct gk_ir_place place = {.file = loc->text, .line = loc->line, .column = loc->column, .name = walk->name};
+	struct gk_ir_place place = {
+		.file = loc->text, .line = loc->line, .column = loc->column, .name = walk->name};
 
 	walk->any = place;
 	if (walk->file && strcmp(walk->file, loc->text) != 0)

@@ -34,7 +34,8 @@ static const struct enumeration {
 	const char *fallback;
 } enumerations[] = {
 	{"predicate", "eq ne slt sle sgt sge ult ule ugt uge", GK_IR_ARITH_CMPI, 0, NULL},
-	{"predicate", "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true", GK_IR_ARITH_CMPF, 0, NULL},
+	{"predicate", "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true", GK_IR_ARITH_CMPF,
+         0, NULL},
 	{"axis", "x y z", GK_IR_TT_GET_PROGRAM_ID, 0, NULL},
 	{"axis", "x y z", GK_IR_TT_GET_NUM_PROGRAMS, 0, NULL},
 	{"cache", "none ca cg wb cs wt cv", GK_IR_INVALID, 1, "none"},
@@ -43,7 +44,8 @@ static const struct enumeration {
 	{"scope", "gpu cta sys", GK_IR_INVALID, 1, NULL},
 	{"atomic_rmw_op", "and or xor add fadd max min umax umin exch", GK_IR_INVALID, 1, NULL},
 	{"rounding", "rtz rtne", GK_IR_INVALID, 0, NULL},
-	{"roundingmode", "to_nearest_even downward upward toward_zero to_nearest_away", GK_IR_INVALID, 0, NULL},
+	{"roundingmode", "to_nearest_even downward upward toward_zero to_nearest_away", GK_IR_INVALID, 0,
+         NULL},
 	{"inputPrecision", "tf32 tf32x3 ieee bf16x3 bf16x6", GK_IR_INVALID, 0, "ieee"},
 	{"kind", "add min max inc dec and or xor", GK_IR_TT_DESC_REDUCE, 1, NULL},
 	{"a_elem_type", "e4m3 e5m2 e2m3 e3m2 e2m1 bf16 fp16", GK_IR_INVALID, 0, NULL},
@@ -65,7 +67,8 @@ static const char *find_word(enum gk_ir_code code, const char *name, const char 
 			continue;
 		for (const char *at = en->words; *at; value++) {
 			size_t size = strcspn(at, " ");
-			bool matches = word ? strlen(word) == size && memcmp(word, at, size) == 0 : value == *number;
+			bool matches =
+				word ? strlen(word) == size && memcmp(word, at, size) == 0 : value == *number;
 
 			if (matches) {
 				*number = value;
@@ -126,8 +129,9 @@ void gk_ir_normalise(struct gk_ir_reader *r, struct gk_ir_draft *draft)
 
 	for (size_t i = 0; i < draft->attrs.count; i++) {
 		struct gk_ir_attr attr = draft->attrs.items[i];
-		const char *word = attr.kind == GK_IR_ATTR_INT ? gk_ir_number_word(draft->code, attr.name, attr.number)
-		                                               : NULL;
+		const char *word = attr.kind == GK_IR_ATTR_INT
+		                           ? gk_ir_number_word(draft->code, attr.name, attr.number)
+		                           : NULL;
 
 		if (word) {
 			attr.kind = GK_IR_ATTR_WORD;

@@ -25,7 +25,8 @@ int gk_ir_define(struct gk_ir_reader *r, const struct gk_token *name, uint32_t f
 		gk_vec_push(&r->ssa, (struct gk_ir_name){0});
 	}
 	if (r->ssa.items[value->number].count)
-		return gk_lexer_fail_at(&r->lexer, name->start, e, "expected a new name, %%%.*s is defined already",
+		return gk_lexer_fail_at(&r->lexer, name->start, e,
+		                        "expected a new name, %%%.*s is defined already",
 		                        (int)(name->size < 64 ? name->size : 64), name->text);
 	r->ssa.items[value->number] = entry;
 	gk_vec_push(&r->scope, (uint32_t)value->number);
@@ -128,7 +129,8 @@ int gk_ir_read_functional(struct gk_ir_reader *r, struct gk_ir_draft *draft, str
 	bool is_list;
 	uint32_t type;
 
-	if (gk_ir_expect(r, '(', e) || gk_ir_read_type_list(r, draft, 0, (uint32_t)draft->operands.count, e) ||
+	if (gk_ir_expect(r, '(', e) ||
+	    gk_ir_read_type_list(r, draft, 0, (uint32_t)draft->operands.count, e) ||
 	    gk_ir_expect(r, ')', e) || gk_ir_expect_arrow(r, e))
 		return -1;
 	is_list = gk_ir_accept(r, '(');
@@ -150,7 +152,8 @@ static int split_successors(struct gk_ir_reader *r, struct gk_ir_draft *draft, s
 	for (size_t i = 0; i < draft->attrs.count; i++) {
 		const struct gk_ir_attr *attr = &draft->attrs.items[i];
 
-		if (strcmp(attr->name, "operandSegmentSizes") == 0 && attr->kind == GK_IR_ATTR_INTS && attr->count == 3)
+		if (strcmp(attr->name, "operandSegmentSizes") == 0 && attr->kind == GK_IR_ATTR_INTS &&
+		    attr->count == 3)
 			sizes = attr->ints;
 	}
 	for (size_t i = 0; i < draft->successors.count; i++) {
@@ -220,7 +223,8 @@ static int read_generic(struct gk_ir_reader *r, struct gk_ir_draft *draft, struc
 		return -1;
 	if (gk_token_is(&r->lexer, '{') && gk_ir_read_dict(r, false, &draft->attrs, e))
 		return -1;
-	return gk_ir_expect(r, ':', e) || gk_ir_read_functional(r, draft, e) ? -1 : split_successors(r, draft, e);
+	return gk_ir_expect(r, ':', e) || gk_ir_read_functional(r, draft, e) ? -1
+	                                                                     : split_successors(r, draft, e);
 }
 
 /* The names before "=": "%a:2, %b". */
@@ -320,8 +324,8 @@ static void store_op(struct gk_ir_reader *r, const struct gk_ir_draft *draft, ui
 		gk_ir_new_value(r, draft->results.items[i], draft->op, block, i, loc);
 }
 
-static int define_results(struct gk_ir_reader *r, const struct gk_ir_draft *draft, const struct result_names *names,
-                          struct gk_err *e)
+static int define_results(struct gk_ir_reader *r, const struct gk_ir_draft *draft,
+                          const struct result_names *names, struct gk_err *e)
 {
 	uint32_t value = r->ops.items[draft->op].results;
 

@@ -99,7 +99,8 @@ static void name_loc(struct printer *p, uint32_t index)
 	value = gk_map_put(&p->texts, gk_buf_text(&body), &is_new);
 	if (is_new) {
 		value->number = (int64_t)p->texts.count;
-		gk_buf_printf(&p->aliases, "#loc%lld = loc(%s)\n", (long long)value->number, gk_buf_text(&body));
+		gk_buf_printf(&p->aliases, "#loc%lld = loc(%s)\n", (long long)value->number,
+		              gk_buf_text(&body));
 	}
 	p->locs[index] = (uint32_t)value->number;
 }
@@ -208,7 +209,8 @@ static void put_element(struct printer *p, uint32_t kind, const void *element)
 	}
 }
 
-static const uint8_t *put_list(struct printer *p, const struct gk_ir_type *type, uint32_t axis, const uint8_t *at)
+static const uint8_t *put_list(struct printer *p, const struct gk_ir_type *type, uint32_t axis,
+                               const uint8_t *at)
 {
 	if (axis == type->rank) {
 		put_element(p, type->element, at);
@@ -252,8 +254,10 @@ static void put_ints(struct printer *p, const struct gk_ir_attr *attr)
 
 static void put_symbol(struct printer *p, const char *name)
 {
-	bool is_plain = *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") ==
-	                                 strlen(name) && strspn(name, "0123456789$.") == 0;
+	bool is_plain = *name &&
+	                strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") ==
+	                        strlen(name) &&
+	                strspn(name, "0123456789$.") == 0;
 
 	put_text(p, "@");
 	put_text(p, is_plain ? "" : "\"");
@@ -316,8 +320,10 @@ static void put_attr(struct printer *p, const struct gk_ir_attr *attr)
 
 static void put_named(struct printer *p, const struct gk_ir_attr *attr)
 {
-	bool is_plain = strspn(attr->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") ==
-	                        strlen(attr->name) && strspn(attr->name, "0123456789$.") == 0;
+	bool is_plain =
+		strspn(attr->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.") ==
+			strlen(attr->name) &&
+		strspn(attr->name, "0123456789$.") == 0;
 
 	put(p, is_plain ? "%s" : "\"%s\"", attr->name);
 	if (attr->kind == GK_IR_ATTR_UNIT)
@@ -329,7 +335,8 @@ static void put_named(struct printer *p, const struct gk_ir_attr *attr)
 /* Whether the operation's own syntax shows an attribute, so that the dictionary leaves it out. */
 static bool is_shown(const struct gk_ir_op *op, const char *name)
 {
-	static const char *const special[] = {"value", "unsignedCmp", "operandSegmentSizes", "a_elem_type", "b_elem_type"};
+	static const char *const special[] = {"value", "unsignedCmp", "operandSegmentSizes", "a_elem_type",
+	                                      "b_elem_type"};
 	const char *format = gk_ir_ops[op->code].format;
 	struct gk_form_word word;
 
@@ -345,7 +352,8 @@ static bool is_shown(const struct gk_ir_op *op, const char *name)
 	return false;
 }
 
-/* " {a = 1 : i32}" of the attributes that are (no) properties and not shown otherwise; open and close around it. */
+/* " {a = 1 : i32}" of the attributes that are (no) properties and not shown otherwise; open and close around
+ * it. */
 static void put_dict(struct printer *p, const struct gk_ir_op *op, bool properties, const char *open,
                      const char *close)
 {
@@ -488,7 +496,8 @@ static void put_type_word(struct printer *p, const struct gk_ir_op *op, const st
 	}
 }
 
-static void put_typed_operands(struct printer *p, const struct gk_ir_op *op, struct progress *at, bool after_colon)
+static void put_typed_operands(struct printer *p, const struct gk_ir_op *op, struct progress *at,
+                               bool after_colon)
 {
 	uint32_t count = op->operand_count - at->operand;
 
@@ -680,7 +689,9 @@ static void put_scaled(struct printer *p, const struct gk_ir_op *op)
 	uint32_t scale[2] = {0, 0}, next = 3;
 
 	for (uint32_t i = 0; i < 2; i++)
-		scale[i] = sizes && sizes->count == 5 && sizes->ints[3 + i] && next < op->operand_count ? next++ : 0;
+		scale[i] = sizes && sizes->count == 5 && sizes->ints[3 + i] && next < op->operand_count
+		                   ? next++
+		                   : 0;
 	for (uint32_t i = 0; i < 2; i++) {
 		put_text(p, i ? ", " : " ");
 		put_values(p, op, i, 1);

@@ -65,7 +65,8 @@ int gk_ir_read_count(struct gk_ir_reader *r, uint64_t max, uint64_t *value, stru
 		number = number * 10 + (uint64_t)(token->text[i] - '0');
 	}
 	if (number > max)
-		return gk_lexer_fail(&r->lexer, e, "expected a number of at most %llu", (unsigned long long)max);
+		return gk_lexer_fail(&r->lexer, e, "expected a number of at most %llu",
+		                     (unsigned long long)max);
 	*value = number;
 	gk_lexer_next(&r->lexer);
 	return 0;
@@ -113,7 +114,8 @@ static int read_param(struct gk_ir_reader *r, struct params *list, struct gk_err
 	struct gk_ir_param param = {.name = ""};
 
 	if (arg.name.kind != GK_TOKEN_VALUE || list->args.count == GK_IR_MAX_OPERANDS)
-		return gk_lexer_fail(&r->lexer, e, "expected at most %d parameters by name", GK_IR_MAX_OPERANDS);
+		return gk_lexer_fail(&r->lexer, e, "expected at most %d parameters by name",
+		                     GK_IR_MAX_OPERANDS);
 	gk_lexer_next(&r->lexer);
 	if (gk_ir_expect(r, ':', e) || gk_ir_read_type(r, &arg.type, e) ||
 	    read_stored_attrs(r, &param.attrs, &param.attr_count, e))
@@ -159,7 +161,8 @@ static int read_func_results(struct gk_ir_reader *r, struct gk_ir_func *func, st
 }
 
 /* Behind the word tt.func. */
-static int read_func_head(struct gk_ir_reader *r, struct gk_ir_func *func, struct params *list, struct gk_err *e)
+static int read_func_head(struct gk_ir_reader *r, struct gk_ir_func *func, struct params *list,
+                          struct gk_err *e)
 {
 	struct gk_token *name = &r->lexer.now;
 
@@ -172,10 +175,12 @@ static int read_func_head(struct gk_ir_reader *r, struct gk_ir_func *func, struc
 	gk_lexer_next(&r->lexer);
 	if (read_params(r, list, e) || read_func_results(r, func, e))
 		return -1;
-	return gk_ir_accept_word(r, "attributes") ? read_stored_attrs(r, &func->attrs, &func->attr_count, e) : 0;
+	return gk_ir_accept_word(r, "attributes") ? read_stored_attrs(r, &func->attrs, &func->attr_count, e)
+	                                          : 0;
 }
 
-static int read_func_body(struct gk_ir_reader *r, struct gk_ir_func *func, struct params *list, struct gk_err *e)
+static int read_func_body(struct gk_ir_reader *r, struct gk_ir_func *func, struct params *list,
+                          struct gk_err *e)
 {
 	uint32_t first = (uint32_t)r->values.count;
 
@@ -199,7 +204,7 @@ static int read_func(struct gk_ir_reader *r, struct gk_err *e)
 	if (r->funcs.count == GK_IR_MAX_FUNCS)
 		return gk_lexer_fail(&r->lexer, e, "expected at most %d functions", GK_IR_MAX_FUNCS);
 	result = gk_ir_expect_word(r, "tt.func", e) || read_func_head(r, &func, &list, e) ||
-	         read_func_body(r, &func, &list, e)
+	                         read_func_body(r, &func, &list, e)
 	                 ? -1
 	                 : 0;
 	gk_vec_push(&r->funcs, func);
@@ -390,7 +395,8 @@ struct gk_ir *gk_ir_read(const char *name, const char *text, size_t size, struct
 	int result;
 
 	if (size > GK_IR_MAX_BYTES) {
-		gk_err_set(e, GK_ERR_INPUT, "%s: expected at most %zu bytes of IR, found %zu", name, GK_IR_MAX_BYTES, size);
+		gk_err_set(e, GK_ERR_INPUT, "%s: expected at most %zu bytes of IR, found %zu", name,
+		           GK_IR_MAX_BYTES, size);
 		return NULL;
 	}
 	init(&r, name, text, size);

@@ -7,13 +7,13 @@
 #include "ir.h"
 #include "token.h"
 
-#define GK_IR_MAX_OPERANDS 4096 /* of one operation, and results */
-#define GK_IR_MAX_ATTRS    64   /* of one operation, function or argument */
-#define GK_IR_MAX_NESTING  16   /* attributes and types */
+#define GK_IR_MAX_OPERANDS  4096 /* of one operation, and results */
+#define GK_IR_MAX_ATTRS     64   /* of one operation, function or argument */
+#define GK_IR_MAX_NESTING   16   /* attributes and types */
 #define GK_IR_MAX_LOC_DEPTH 256
-#define GK_IR_MAX_LOCS     ((size_t)1 << 19)
-#define GK_IR_MAX_BLOCKS   256 /* of one region */
-#define GK_IR_MAX_FUNCS    64
+#define GK_IR_MAX_LOCS      ((size_t)1 << 19)
+#define GK_IR_MAX_BLOCKS    256 /* of one region */
+#define GK_IR_MAX_FUNCS     64
 
 struct gk_ir_attr_vec GK_VEC(struct gk_ir_attr);
 
@@ -66,7 +66,7 @@ struct gk_ir_draft {
 	uint32_t op;
 	struct GK_VEC(uint32_t) operands;
 	struct gk_ir_attr_vec attrs;
-	struct GK_VEC(uint32_t) results; /* types */
+	struct GK_VEC(uint32_t) results;                  /* types */
 	struct GK_VEC(struct gk_ir_successor) successors; /* operands: into this draft's */
 	uint32_t region_count;
 };
@@ -124,7 +124,8 @@ int gk_ir_infer_results(struct gk_ir_reader *r, struct gk_ir_draft *draft, struc
 
 /* op.c */
 int gk_ir_read_operand(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct gk_err *e);
-int gk_ir_read_operands(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct gk_err *e); /* none or more */
+int gk_ir_read_operands(struct gk_ir_reader *r, struct gk_ir_draft *draft,
+                        struct gk_err *e); /* none or more */
 int gk_ir_read_type_list(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t first, uint32_t count,
                          struct gk_err *e); /* types of operands first .. */
 int gk_ir_add_result(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t type, struct gk_err *e);
@@ -145,10 +146,12 @@ struct gk_ir_arg {
 	struct gk_token name;
 	uint32_t type, loc;
 };
-/* "{ ... }" with args as the entry block's arguments unless the text gives them; implicit: terminator, or INVALID. */
+/* "{ ... }" with args as the entry block's arguments unless the text gives them; implicit: terminator, or
+ * INVALID. */
 int gk_ir_read_region(struct gk_ir_reader *r, uint32_t op, const struct gk_ir_arg *args, uint32_t arg_count,
                       enum gk_ir_code implicit, uint32_t *region, struct gk_err *e);
-int gk_ir_read_successor(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool has_operands, struct gk_err *e);
+int gk_ir_read_successor(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool has_operands,
+                         struct gk_err *e);
 
 /* verify.c */
 int gk_ir_verify(struct gk_ir_reader *r, struct gk_err *e);

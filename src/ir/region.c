@@ -33,7 +33,8 @@ static int read_label(struct gk_ir_reader *r, bool is_definition, uint32_t *bloc
 		struct gk_ir_label fresh = {.text = name.text, .size = name.size, .where = name.start};
 
 		if (r->labels.count - r->label_base == GK_IR_MAX_BLOCKS)
-			return gk_lexer_fail(&r->lexer, e, "expected at most %d blocks in a region", GK_IR_MAX_BLOCKS);
+			return gk_lexer_fail(&r->lexer, e, "expected at most %d blocks in a region",
+			                     GK_IR_MAX_BLOCKS);
 		if (new_block(r, &fresh.block, e))
 			return -1;
 		gk_vec_push(&r->labels, fresh);
@@ -87,7 +88,8 @@ static int read_block_head(struct gk_ir_reader *r, uint32_t *block, struct gk_er
 			struct gk_ir_arg arg;
 
 			result = args.count == GK_IR_MAX_OPERANDS
-			                 ? gk_lexer_fail(&r->lexer, e, "expected at most %d arguments", GK_IR_MAX_OPERANDS)
+			                 ? gk_lexer_fail(&r->lexer, e, "expected at most %d arguments",
+			                                 GK_IR_MAX_OPERANDS)
 			                 : read_block_arg(r, &arg, e);
 			if (!result)
 				gk_vec_push(&args, arg);
@@ -122,9 +124,13 @@ static bool is_terminator(uint16_t code)
 
 static void add_terminator(struct gk_ir_reader *r, uint32_t block, enum gk_ir_code code)
 {
-	struct gk_ir_op op = {.code = (uint16_t)code, .block = block, .operands = (uint32_t)r->operands.count,
-	                      .results = (uint32_t)r->values.count, .attrs = (uint32_t)r->attrs.count,
-	                      .successors = (uint32_t)r->successors.count, .end = (uint32_t)r->ops.count + 1};
+	struct gk_ir_op op = {.code = (uint16_t)code,
+	                      .block = block,
+	                      .operands = (uint32_t)r->operands.count,
+	                      .results = (uint32_t)r->values.count,
+	                      .attrs = (uint32_t)r->attrs.count,
+	                      .successors = (uint32_t)r->successors.count,
+	                      .end = (uint32_t)r->ops.count + 1};
 
 	gk_vec_push(&r->ops, op);
 	gk_vec_push(&r->op_at, r->lexer.now.start);
@@ -180,7 +186,8 @@ int gk_ir_read_region(struct gk_ir_reader *r, uint32_t op, const struct gk_ir_ar
 	int result;
 
 	if (r->depth == GK_IR_MAX_DEPTH)
-		return gk_lexer_fail(&r->lexer, e, "expected regions nested at most %d deep", GK_IR_MAX_DEPTH);
+		return gk_lexer_fail(&r->lexer, e, "expected regions nested at most %d deep",
+		                     GK_IR_MAX_DEPTH);
 	if (gk_ir_expect(r, '{', e))
 		return -1;
 	*region = r->region = (uint32_t)r->regions.count;
@@ -197,7 +204,8 @@ int gk_ir_read_region(struct gk_ir_reader *r, uint32_t op, const struct gk_ir_ar
 	return result;
 }
 
-int gk_ir_read_successor(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool has_operands, struct gk_err *e)
+int gk_ir_read_successor(struct gk_ir_reader *r, struct gk_ir_draft *draft, bool has_operands,
+                         struct gk_err *e)
 {
 	struct gk_ir_successor successor = {.operands = (uint32_t)draft->operands.count};
 

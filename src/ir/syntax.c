@@ -23,7 +23,8 @@ static int read_constant(struct gk_ir_reader *r, struct gk_ir_draft *draft, stru
 
 	if (read_attributes(r, draft, e) || gk_ir_read_attr(r, &attr, e))
 		return -1;
-	if (attr.kind != GK_IR_ATTR_BOOL && attr.kind != GK_IR_ATTR_INT && attr.kind != GK_IR_ATTR_FLOAT && attr.kind != GK_IR_ATTR_DENSE)
+	if (attr.kind != GK_IR_ATTR_BOOL && attr.kind != GK_IR_ATTR_INT && attr.kind != GK_IR_ATTR_FLOAT &&
+	    attr.kind != GK_IR_ATTR_DENSE)
 		return gk_lexer_fail(&r->lexer, e, "expected a number or a dense constant");
 	return gk_ir_add_attr(r, &draft->attrs, &attr, e) ? -1 : gk_ir_add_result(r, draft, attr.type, e);
 }
@@ -38,7 +39,8 @@ static int read_inits(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct 
 	do {
 		struct gk_ir_arg arg = {0};
 
-		if (read_value_name(r, &arg.name, e) || gk_ir_expect(r, '=', e) || gk_ir_read_operand(r, draft, e))
+		if (read_value_name(r, &arg.name, e) || gk_ir_expect(r, '=', e) ||
+		    gk_ir_read_operand(r, draft, e))
 			return -1;
 		arg.type = r->values.items[gk_vec_last(&draft->operands)].type;
 		gk_vec_push(args, arg);
@@ -59,15 +61,17 @@ static int read_results(struct gk_ir_reader *r, struct gk_ir_draft *draft, struc
 	return gk_ir_expect(r, ')', e);
 }
 
-static int read_for_bounds(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct args *args, struct gk_err *e)
+static int read_for_bounds(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct args *args,
+                           struct gk_err *e)
 {
 	struct gk_ir_arg induction = {.type = GK_IR_INDEX};
 	struct gk_ir_attr is_unsigned = {.name = "unsignedCmp", .kind = GK_IR_ATTR_UNIT};
 
 	if (gk_ir_accept_word(r, "unsigned") && gk_ir_add_attr(r, &draft->attrs, &is_unsigned, e))
 		return -1;
-	if (read_value_name(r, &induction.name, e) || gk_ir_expect(r, '=', e) || gk_ir_read_operand(r, draft, e) ||
-	    gk_ir_expect_word(r, "to", e) || gk_ir_read_operand(r, draft, e) || gk_ir_expect_word(r, "step", e) ||
+	if (read_value_name(r, &induction.name, e) || gk_ir_expect(r, '=', e) ||
+	    gk_ir_read_operand(r, draft, e) || gk_ir_expect_word(r, "to", e) ||
+	    gk_ir_read_operand(r, draft, e) || gk_ir_expect_word(r, "step", e) ||
 	    gk_ir_read_operand(r, draft, e))
 		return -1;
 	gk_vec_push(args, induction);
@@ -88,8 +92,8 @@ static int read_draft_region(struct gk_ir_reader *r, struct gk_ir_draft *draft, 
 	uint32_t region;
 
 	draft->region_count++;
-	return gk_ir_read_region(r, draft->op, args ? args->items : NULL, args ? (uint32_t)args->count : 0, implicit,
-	                         &region, e);
+	return gk_ir_read_region(r, draft->op, args ? args->items : NULL, args ? (uint32_t)args->count : 0,
+	                         implicit, &region, e);
 }
 
 /* "scf.for %i = %a to %b step %c iter_args(%x = %y) -> (f32) : i32 {...} {attributes}" */
@@ -139,8 +143,8 @@ static int read_branch(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct
 /* "cf.cond_br %c, ^bb1(%a : i32), ^bb2" */
 static int read_cond_branch(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct gk_err *e)
 {
-	if (gk_ir_read_operand(r, draft, e) || gk_ir_expect(r, ',', e) || gk_ir_read_successor(r, draft, true, e) ||
-	    gk_ir_expect(r, ',', e))
+	if (gk_ir_read_operand(r, draft, e) || gk_ir_expect(r, ',', e) ||
+	    gk_ir_read_successor(r, draft, true, e) || gk_ir_expect(r, ',', e))
 		return -1;
 	return read_branch(r, draft, e);
 }
@@ -165,8 +169,8 @@ static int read_scaled_operand(struct gk_ir_reader *r, struct gk_ir_draft *draft
 	return gk_ir_expect(r, ',', e);
 }
 
-static int read_format_word(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *key, const char *name,
-                            struct gk_err *e)
+static int read_format_word(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *key,
+                            const char *name, struct gk_err *e)
 {
 	struct gk_ir_attr attr = {.name = name, .kind = GK_IR_ATTR_WORD};
 
@@ -180,8 +184,8 @@ static int read_format_word(struct gk_ir_reader *r, struct gk_ir_draft *draft, c
 	return gk_ir_add_attr(r, &draft->attrs, &attr, e);
 }
 
-static int read_scaled_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t operand, bool has_scale,
-                            uint32_t scale, struct gk_err *e)
+static int read_scaled_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, uint32_t operand,
+                            bool has_scale, uint32_t scale, struct gk_err *e)
 {
 	uint32_t type;
 
@@ -189,15 +193,17 @@ static int read_scaled_type(struct gk_ir_reader *r, struct gk_ir_draft *draft, u
 		return -1;
 	if (!has_scale)
 		return 0;
-	return gk_ir_expect(r, ',', e) || gk_ir_read_type(r, &type, e) ? -1
-	                                                               : gk_ir_operand_is(r, draft, scale, type, e);
+	return gk_ir_expect(r, ',', e) || gk_ir_read_type(r, &type, e)
+	               ? -1
+	               : gk_ir_operand_is(r, draft, scale, type, e);
 }
 
-static int add_segments(struct gk_ir_reader *r, struct gk_ir_draft *draft, const bool given[2], struct gk_err *e)
+static int add_segments(struct gk_ir_reader *r, struct gk_ir_draft *draft, const bool given[2],
+                        struct gk_err *e)
 {
 	const int64_t sizes[] = {1, 1, 1, given[0], given[1]};
-	struct gk_ir_attr attr = {.name = "operandSegmentSizes", .kind = GK_IR_ATTR_INTS, .type = GK_IR_I32,
-	                          .count = 5};
+	struct gk_ir_attr attr = {
+		.name = "operandSegmentSizes", .kind = GK_IR_ATTR_INTS, .type = GK_IR_I32, .count = 5};
 
 	attr.ints = (const int64_t *)gk_arena_copy(r->arena, sizes, sizeof sizes);
 	return gk_ir_add_attr(r, &draft->attrs, &attr, e);
@@ -218,7 +224,8 @@ static int read_scaled(struct gk_ir_reader *r, struct gk_ir_draft *draft, struct
 	if (add_segments(r, draft, scales.given, e) || read_format_word(r, draft, "lhs", "a_elem_type", e) ||
 	    read_format_word(r, draft, "rhs", "b_elem_type", e) || read_attributes(r, draft, e) ||
 	    gk_ir_expect(r, ':', e) || read_scaled_type(r, draft, 0, scales.given[0], 3, e) ||
-	    gk_ir_expect(r, '*', e) || read_scaled_type(r, draft, 1, scales.given[1], 3u + scales.given[0], e) ||
+	    gk_ir_expect(r, '*', e) ||
+	    read_scaled_type(r, draft, 1, scales.given[1], 3u + scales.given[0], e) ||
 	    gk_ir_expect_arrow(r, e) || gk_ir_read_type(r, &type, e))
 		return -1;
 	return gk_ir_operand_is(r, draft, 2, type, e) ? -1 : gk_ir_add_result(r, draft, type, e);

@@ -143,7 +143,8 @@ static void lex(struct gk_lexer *l)
 	} else if (sigil_kind(c) != GK_TOKEN_BAD && (c != '#' || is_word_char(char_at(l, l->at + 1)))) {
 		lex_sigil(l, sigil_kind(c));
 	} else {
-		finish(l, c && strchr("(){}[]<>,:=*|#?+-", c) ? GK_TOKEN_PUNCT : GK_TOKEN_BAD, l->at, l->at + 1);
+		finish(l, c && strchr("(){}[]<>,:=*|#?+-", c) ? GK_TOKEN_PUNCT : GK_TOKEN_BAD, l->at,
+		       l->at + 1);
 	}
 }
 
@@ -190,9 +191,9 @@ void gk_lexer_position(const struct gk_lexer *l, size_t at, unsigned *line, unsi
 	*column = (unsigned)(at - start) + 1;
 }
 
-__attribute__((format(printf, 5, 0)))
-static int fail_at(const struct gk_lexer *l, size_t at, struct gk_err *e, const char *found, const char *format,
-                   va_list arguments)
+__attribute__((format(printf, 5, 0))) static int fail_at(const struct gk_lexer *l, size_t at,
+                                                         struct gk_err *e, const char *found,
+                                                         const char *format, va_list arguments)
 {
 	char text[512];
 	unsigned line, column;

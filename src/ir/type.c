@@ -44,11 +44,13 @@ static uint32_t intern(struct gk_ir_reader *r, const struct gk_ir_type *type)
 
 	for (uint32_t i = 0; i < type->rank; i++)
 		key[4 + i] = type->shape[i];
-	value = gk_map_put_bytes(&r->types_by_text, (const char *)key, (4 + type->rank) * sizeof key[0], &is_new);
+	value = gk_map_put_bytes(&r->types_by_text, (const char *)key, (4 + type->rank) * sizeof key[0],
+	                         &is_new);
 	if (is_new) {
 		struct gk_ir_type copy = *type;
 
-		copy.shape = (const uint32_t *)gk_arena_copy(r->arena, type->shape, type->rank * sizeof key[0]);
+		copy.shape =
+			(const uint32_t *)gk_arena_copy(r->arena, type->shape, type->rank * sizeof key[0]);
 		value->number = (int64_t)r->types.count;
 		gk_vec_push(&r->types, copy);
 	}
@@ -66,7 +68,8 @@ void gk_ir_types_init(struct gk_ir_reader *r)
 
 uint32_t gk_ir_make_tensor(struct gk_ir_reader *r, uint32_t element, const uint32_t *shape, uint32_t rank)
 {
-	struct gk_ir_type type = {.kind = GK_IR_TENSOR, .rank = (uint8_t)rank, .element = element, .count = 1};
+	struct gk_ir_type type = {
+		.kind = GK_IR_TENSOR, .rank = (uint8_t)rank, .element = element, .count = 1};
 
 	for (uint32_t i = 0; i < rank; i++)
 		type.count *= shape[i];
@@ -116,7 +119,8 @@ static int read_shape(struct gk_ir_reader *r, uint32_t *shape, uint32_t *rank, s
 			return gk_lexer_fail_at(l, at, e, "expected an x after a dimension");
 		at++;
 		if (!dim || dim > GK_IR_MAX_ELEMENTS || (count *= dim) > GK_IR_MAX_ELEMENTS)
-			return gk_lexer_fail(l, e, "expected a tensor of 1 to %u elements", GK_IR_MAX_ELEMENTS);
+			return gk_lexer_fail(l, e, "expected a tensor of 1 to %u elements",
+			                     GK_IR_MAX_ELEMENTS);
 		if (*rank == GK_IR_MAX_RANK)
 			return gk_lexer_fail(l, e, "expected at most %d dimensions", GK_IR_MAX_RANK);
 		shape[(*rank)++] = (uint32_t)dim;
@@ -157,8 +161,9 @@ static int read_pointer(struct gk_ir_reader *r, int depth, uint32_t *type, struc
 	if (gk_ir_expect(r, '<', e) || read_type(r, depth + 1, &pointer.element, e))
 		return -1;
 	if (r->types.items[pointer.element].kind > GK_IR_PTR)
-		return gk_lexer_fail_at(&r->lexer, at, e,
-		                        "expected a pointer to a number or pointer: block pointers must have been rewritten");
+		return gk_lexer_fail_at(
+			&r->lexer, at, e,
+			"expected a pointer to a number or pointer: block pointers must have been rewritten");
 	if (gk_ir_accept(r, ',')) {
 		if (gk_ir_read_count(r, 7, &space, e))
 			return -1;
@@ -169,7 +174,8 @@ static int read_pointer(struct gk_ir_reader *r, int depth, uint32_t *type, struc
 }
 
 /* The element of a descriptor's block, in which integers may carry their sign: si8, ui8. */
-static int read_desc_element(struct gk_ir_reader *r, struct gk_ir_type *desc, uint32_t *element, struct gk_err *e)
+static int read_desc_element(struct gk_ir_reader *r, struct gk_ir_type *desc, uint32_t *element,
+                             struct gk_err *e)
 {
 	struct gk_lexer *l = &r->lexer;
 	char first = l->now.kind == GK_TOKEN_WORD && l->now.size > 2 ? l->now.text[0] : '\0';

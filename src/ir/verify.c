@@ -12,8 +12,8 @@ int gk_ir_verify_fail(const struct gk_ir_reader *r, uint32_t op, struct gk_err *
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	return gk_lexer_fail_at(&r->lexer, r->op_at.items[op], e, "%s: %s", gk_ir_ops[r->module->ops[op].code].name,
-	                        text);
+	return gk_lexer_fail_at(&r->lexer, r->op_at.items[op], e, "%s: %s",
+	                        gk_ir_ops[r->module->ops[op].code].name, text);
 }
 
 /* One operation under verification, with its types at hand. */
@@ -62,7 +62,8 @@ static bool same_shape(const struct check *c, uint32_t a, uint32_t b)
 {
 	const struct gk_ir_type *x = type_at(c, a), *y = type_at(c, b);
 
-	return x->rank == y->rank && (x->rank == 0 || memcmp(x->shape, y->shape, x->rank * sizeof *x->shape) == 0);
+	return x->rank == y->rank &&
+	       (x->rank == 0 || memcmp(x->shape, y->shape, x->rank * sizeof *x->shape) == 0);
 }
 
 static bool is_mask_for(const struct check *c, uint32_t mask, uint32_t type)
@@ -117,7 +118,15 @@ static int check_select(const struct check *c)
 	return 0;
 }
 
-enum cast_side { FROM_INT = 1, FROM_FLOAT = 2, TO_INT = 4, TO_FLOAT = 8, WIDER = 16, NARROWER = 32, SAME_BITS = 64 };
+enum cast_side {
+	FROM_INT = 1,
+	FROM_FLOAT = 2,
+	TO_INT = 4,
+	TO_FLOAT = 8,
+	WIDER = 16,
+	NARROWER = 32,
+	SAME_BITS = 64
+};
 
 static int cast_rule(uint16_t code)
 {
@@ -154,16 +163,19 @@ static unsigned bits_of(uint32_t kind)
 
 static bool cast_fits(int rule, uint32_t from, uint32_t to)
 {
-	if ((rule & FROM_INT && !gk_ir_kind_is_int(from)) || (rule & FROM_FLOAT && !gk_ir_kind_is_float(from)) ||
-	    (rule & TO_INT && !gk_ir_kind_is_int(to)) || (rule & TO_FLOAT && !gk_ir_kind_is_float(to)))
+	if ((rule & FROM_INT && !gk_ir_kind_is_int(from)) ||
+	    (rule & FROM_FLOAT && !gk_ir_kind_is_float(from)) || (rule & TO_INT && !gk_ir_kind_is_int(to)) ||
+	    (rule & TO_FLOAT && !gk_ir_kind_is_float(to)))
 		return false;
-	return !((rule & WIDER && bits_of(to) <= bits_of(from)) || (rule & NARROWER && bits_of(to) >= bits_of(from)) ||
+	return !((rule & WIDER && bits_of(to) <= bits_of(from)) ||
+	         (rule & NARROWER && bits_of(to) >= bits_of(from)) ||
 	         (rule & SAME_BITS && bits_of(to) != bits_of(from)));
 }
 
 static int check_cast(const struct check *c)
 {
-	uint32_t from = operand_type(c, 0), to = result_type(c, 0), a = element_kind(c, from), b = element_kind(c, to);
+	uint32_t from = operand_type(c, 0), to = result_type(c, 0), a = element_kind(c, from),
+		 b = element_kind(c, to);
 	bool fits;
 
 	if (a > GK_IR_PTR || b > GK_IR_PTR || !same_shape(c, from, to))
@@ -187,16 +199,18 @@ static int check_constant(const struct check *c)
 	if (c->op->code == GK_IR_UB_POISON)
 		return 0;
 	if (c->op->code == GK_IR_TT_MAKE_RANGE) {
-		int64_t start = gk_ir_attr_int(c->m, c->op, "start", -1), end = gk_ir_attr_int(c->m, c->op, "end", -1);
+		int64_t start = gk_ir_attr_int(c->m, c->op, "start", -1),
+			end = gk_ir_attr_int(c->m, c->op, "end", -1);
 
 		if (type->rank != 1 || element_kind(c, result_type(c, 0)) != GK_IR_I32 || start < 0 ||
 		    end - start != type->count)
 			return fail(c, "expected a one-dimensional i32 tensor of end - start elements");
 		return 0;
 	}
-	if (!value || value->type != result_type(c, 0) || gk_ir_element(c->m->types, value->type) >= GK_IR_SCALAR_COUNT)
+	if (!value || value->type != result_type(c, 0) ||
+	    gk_ir_element(c->m->types, value->type) >= GK_IR_SCALAR_COUNT)
 		return fail(c, "expected a value of the result's type");
-	if (value->kind != (type->kind == GK_IR_TENSOR              ? GK_IR_ATTR_DENSE
+	if (value->kind != (type->kind == GK_IR_TENSOR        ? GK_IR_ATTR_DENSE
 	                    : gk_ir_kind_is_float(type->kind) ? GK_IR_ATTR_FLOAT
 	                                                      : GK_IR_ATTR_INT))
 		return fail(c, "expected a number, or a dense constant");
@@ -226,8 +240,8 @@ static int check_pointer(const struct check *c)
 {
 	uint32_t pointer = operand_type(c, 0), offset = operand_type(c, 1);
 
-	if (element_kind(c, pointer) != GK_IR_PTR || result_type(c, 0) != pointer || !same_shape(c, pointer, offset) ||
-	    !gk_ir_kind_is_int(element_kind(c, offset)))
+	if (element_kind(c, pointer) != GK_IR_PTR || result_type(c, 0) != pointer ||
+	    !same_shape(c, pointer, offset) || !gk_ir_kind_is_int(element_kind(c, offset)))
 		return fail(c, "expected pointers and integers of one shape");
 	return 0;
 }
@@ -267,8 +281,10 @@ static int check_atomic(const struct check *c)
 		return 0;
 	if (result_type(c, 0) != value || !rmw || rmw->kind != GK_IR_ATTR_WORD || rmw->number < 0)
 		return fail(c, "expected an operation, and a result of the value's type");
-	if ((rmw->number == GK_RMW_FADD) != gk_ir_kind_is_float(element_kind(c, value)) && rmw->number != GK_RMW_XCHG)
-		return fail(c, "expected %s for this operation", rmw->number == GK_RMW_FADD ? "floats" : "integers");
+	if ((rmw->number == GK_RMW_FADD) != gk_ir_kind_is_float(element_kind(c, value)) &&
+	    rmw->number != GK_RMW_XCHG)
+		return fail(c, "expected %s for this operation",
+		            rmw->number == GK_RMW_FADD ? "floats" : "integers");
 	return 0;
 }
 
@@ -333,7 +349,8 @@ static int check_gather(const struct check *c)
 	for (uint32_t i = 0; i < at->rank; i++)
 		if (i != axis && at->shape[i] > from->shape[i])
 			return fail(c, "expected indices within the tensor but along the axis");
-	if (!same_shape(c, operand_type(c, 1), result_type(c, 0)) || element_of(c, result_type(c, 0)) != from->element)
+	if (!same_shape(c, operand_type(c, 1), result_type(c, 0)) ||
+	    element_of(c, result_type(c, 0)) != from->element)
 		return fail(c, "expected a result in the indices' shape");
 	return 0;
 }
@@ -342,7 +359,8 @@ static int check_histogram(const struct check *c)
 {
 	const struct gk_ir_type *from = type_at(c, operand_type(c, 0)), *to = type_at(c, result_type(c, 0));
 
-	if (from->rank != 1 || to->rank != 1 || !gk_ir_kind_is_int(from->element) || !gk_ir_kind_is_int(to->element))
+	if (from->rank != 1 || to->rank != 1 || !gk_ir_kind_is_int(from->element) ||
+	    !gk_ir_kind_is_int(to->element))
 		return fail(c, "expected one-dimensional tensors of integers");
 	if (c->op->operand_count > 1 && !is_mask_for(c, operand_type(c, 1), operand_type(c, 0)))
 		return fail(c, "expected a mask of i1 in the operand's shape");
@@ -364,7 +382,8 @@ static int check_reshaping(const struct check *c)
 	case GK_IR_TT_BROADCAST:
 		return check_broadcast(c, from, to);
 	case GK_IR_TT_CAT:
-		return operand_type(c, 1) == operand_type(c, 0) && to->count == 2 * from->count && to->rank == from->rank
+		return operand_type(c, 1) == operand_type(c, 0) && to->count == 2 * from->count &&
+		                       to->rank == from->rank
 		               ? 0
 		               : fail(c, "expected twice the elements of its two equal operands");
 	default:
@@ -389,8 +408,9 @@ static int check_shape(const struct check *c)
 		return operand_type(c, 1) != from ? fail(c, "expected two operands of one type")
 		                                  : check_join_split(c, to, from);
 	case GK_IR_TT_SPLIT:
-		return !is_tensor(c, from) || result_type(c, 1) != to ? fail(c, "expected two results of one type")
-		                                                      : check_join_split(c, from, to);
+		return !is_tensor(c, from) || result_type(c, 1) != to
+		               ? fail(c, "expected two results of one type")
+		               : check_join_split(c, from, to);
 	case GK_IR_TT_GATHER:
 		return check_gather(c);
 	case GK_IR_TT_HISTOGRAM:
@@ -409,11 +429,13 @@ static int check_dot(const struct check *c)
 	if (operand_type(c, 2) != result_type(c, 0) || n < 2 || n > 3 || b->rank != n || d->rank != n)
 		return fail(c, "expected matrices, and an accumulator of the result's type");
 	if (c->op->code == GK_IR_TT_DOT_SCALED)
-		return gk_ir_kind_is_float(d->element) && d->shape[n - 2] == a->shape[n - 2] && gk_ir_attr(c->m, c->op, "operandSegmentSizes")
+		return gk_ir_kind_is_float(d->element) && d->shape[n - 2] == a->shape[n - 2] &&
+		                       gk_ir_attr(c->m, c->op, "operandSegmentSizes")
 		               ? 0
 		               : fail(c, "expected a result of floats in the operands' shape");
 	if (a->shape[n - 1] != b->shape[n - 2] || d->shape[n - 2] != a->shape[n - 2] ||
-	    d->shape[n - 1] != b->shape[n - 1] || (n == 3 && (a->shape[0] != b->shape[0] || a->shape[0] != d->shape[0])))
+	    d->shape[n - 1] != b->shape[n - 1] ||
+	    (n == 3 && (a->shape[0] != b->shape[0] || a->shape[0] != d->shape[0])))
 		return fail(c, "expected shapes that can be multiplied");
 	if (gk_ir_kind_is_float(a->element) != gk_ir_kind_is_float(b->element) ||
 	    gk_ir_kind_is_float(a->element) != gk_ir_kind_is_float(d->element) || d->element >= GK_IR_PTR ||
@@ -434,13 +456,15 @@ static int check_all_ints(const struct check *c, uint32_t first, uint32_t count,
 {
 	for (uint32_t i = first; i < first + count; i++)
 		if (operand_type(c, i) != type)
-			return fail(c, "expected i32 sizes and indices and i64 strides, as many as dimensions");
+			return fail(c,
+			            "expected i32 sizes and indices and i64 strides, as many as dimensions");
 	return 0;
 }
 
 static int check_make_desc(const struct check *c)
 {
-	const struct gk_ir_type *block = block_of(c, result_type(c, 0)), *base = type_at(c, operand_type(c, 0));
+	const struct gk_ir_type *block = block_of(c, result_type(c, 0)),
+				*base = type_at(c, operand_type(c, 0));
 
 	if (!block || base->kind != GK_IR_PTR || base->element != block->element)
 		return fail(c, "expected a pointer and a descriptor of one element type");
@@ -461,15 +485,17 @@ static int check_desc(const struct check *c)
 	if (code == GK_IR_TT_MAKE_DESC)
 		return check_make_desc(c);
 	block = block_of(c, operand_type(c, 0));
-	value = type_at(c, is_store ? operand_type(c, 1) : code == GK_IR_TT_DESC_SCATTER ? operand_type(c, 3)
-	                                                                                : result_type(c, 0));
+	value = type_at(c, is_store                        ? operand_type(c, 1)
+	                   : code == GK_IR_TT_DESC_SCATTER ? operand_type(c, 3)
+	                                                   : result_type(c, 0));
 	if (!block || value->kind != GK_IR_TENSOR || value->element != block->element)
 		return fail(c, "expected a descriptor and a tensor of its elements");
 	if (code == GK_IR_TT_DESC_GATHER || code == GK_IR_TT_DESC_SCATTER) {
 		const struct gk_ir_type *rows = type_at(c, operand_type(c, 1));
 
 		if (rows->rank != 1 || !gk_ir_kind_is_int(rows->element) || operand_type(c, 2) != GK_IR_I32 ||
-		    block->rank != 2 || block->shape[0] != 1 || value->rank != 2 || value->shape[0] != rows->count)
+		    block->rank != 2 || block->shape[0] != 1 || value->rank != 2 ||
+		    value->shape[0] != rows->count)
 			return fail(c, "expected rows by index of a descriptor of one row");
 		return 0;
 	}
@@ -493,14 +519,17 @@ static int check_other(const struct check *c)
 {
 	switch (c->op->code) {
 	case GK_IR_TT_EXTERN:
-		return *gk_ir_attr_text(c->m, c->op, "symbol", "") ? check_elementwise(c) : fail(c, "expected a symbol");
+		return *gk_ir_attr_text(c->m, c->op, "symbol", "") ? check_elementwise(c)
+		                                                   : fail(c, "expected a symbol");
 	case GK_IR_TT_INLINE_ASM:
 	case GK_IR_TT_MAP:
 		return c->op->result_count ? check_elementwise(c) : fail(c, "expected a result");
 	case GK_IR_TT_ASSERT:
 	case GK_IR_CF_ASSERT:
 	case GK_IR_LLVM_ASSUME:
-		return element_kind(c, operand_type(c, 0)) == GK_IR_I1 ? 0 : fail(c, "expected a condition of i1");
+		return element_kind(c, operand_type(c, 0)) == GK_IR_I1
+		               ? 0
+		               : fail(c, "expected a condition of i1");
 	default:
 		return 0;
 	}

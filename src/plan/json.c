@@ -26,8 +26,9 @@ static json_t *write_sizes(const int64_t *sizes, int rank)
 
 static json_t *write_view(const struct writer *w, const struct gk_plan_view *view)
 {
-	return json_pack("{s:I, s:I, s:s, s:o, s:o}", "buf", buffer_number(w, view->buf), "at", (json_int_t)view->at,
-	                 "dtype", gk_dtype_name(view->dtype), "shape", write_sizes(view->shape, view->rank), "strides",
+	return json_pack("{s:I, s:I, s:s, s:o, s:o}", "buf", buffer_number(w, view->buf), "at",
+	                 (json_int_t)view->at, "dtype", gk_dtype_name(view->dtype), "shape",
+	                 write_sizes(view->shape, view->rank), "strides",
 	                 write_sizes(view->strides, view->rank));
 }
 
@@ -45,8 +46,9 @@ static json_t *write_desc(const struct writer *w, const struct gk_plan_desc *des
 
 	for (int i = 0; i < desc->view.rank; i++)
 		json_array_append_new(block, json_integer(desc->block[i]));
-	return json_pack("{s:s, s:o, s:o, s:s, s:b}", "t", "desc", "view", write_view(w, &desc->view), "block", block, "pad",
-	                 desc->pad_nan ? "nan" : "zero", "round_tf32", desc->round_tf32);
+	return json_pack("{s:s, s:o, s:o, s:s, s:b}", "t", "desc", "view", write_view(w, &desc->view),
+	                 "block", block, "pad", desc->pad_nan ? "nan" : "zero", "round_tf32",
+	                 desc->round_tf32);
 }
 
 static const char *kind_name(enum gk_ir_kind kind)
@@ -100,9 +102,9 @@ static json_t *write_launch(const struct writer *w, const struct gk_plan_launch 
 	for (uint32_t i = 0; i < launch->arg_count; i++)
 		json_array_append_new(args, write_arg(w, &launch->args[i]));
 	return json_pack("{s:s, s:I, s:[I,I,I], s:i, s:o}", "op", "launch", "kernel",
-	                 (json_int_t)(w->numbers ? w->numbers->kernels[launch->kernel] : launch->kernel), "grid",
-	                 (json_int_t)launch->grid[0], (json_int_t)launch->grid[1], (json_int_t)launch->grid[2], "line",
-	                 launch->line, "args", args);
+	                 (json_int_t)(w->numbers ? w->numbers->kernels[launch->kernel] : launch->kernel),
+	                 "grid", (json_int_t)launch->grid[0], (json_int_t)launch->grid[1],
+	                 (json_int_t)launch->grid[2], "line", launch->line, "args", args);
 }
 
 static json_t *write_data(const struct writer *w, const struct gk_plan_step *step)
@@ -111,7 +113,8 @@ static json_t *write_data(const struct writer *w, const struct gk_plan_step *ste
 
 	for (uint32_t i = 0; i < step->data_bytes; i++)
 		gk_buf_printf(&hex, "%02x", step->data[i]);
-	return json_pack("{s:s, s:o, s:s}", "op", "data", "dst", write_view(w, &step->dst), "hex", gk_buf_text(&hex));
+	return json_pack("{s:s, s:o, s:s}", "op", "data", "dst", write_view(w, &step->dst), "hex",
+	                 gk_buf_text(&hex));
 }
 
 static json_t *write_steps(const struct writer *w, const struct gk_plan_step *steps, uint32_t count);
@@ -124,10 +127,11 @@ static json_t *write_choose(const struct writer *w, const struct gk_plan_step *s
 		const struct gk_plan_variant *variant = &step->variants[i];
 
 		json_array_append_new(variants, json_pack("{s:O, s:o, s:o}", "config", variant->config, "pre",
-		                                          write_steps(w, variant->pre, variant->pre_count), "launch",
-		                                          write_launch(w, &variant->launch)));
+		                                          write_steps(w, variant->pre, variant->pre_count),
+		                                          "launch", write_launch(w, &variant->launch)));
 	}
-	return json_pack("{s:s, s:I, s:o}", "op", "choose", "site", (json_int_t)step->site, "variants", variants);
+	return json_pack("{s:s, s:I, s:o}", "op", "choose", "site", (json_int_t)step->site, "variants",
+	                 variants);
 }
 
 static json_t *write_step(const struct writer *w, const struct gk_plan_step *step)
@@ -137,8 +141,8 @@ static json_t *write_step(const struct writer *w, const struct gk_plan_step *ste
 		return json_pack("{s:s, s:o, s:o}", "op", "fill", "dst", write_view(w, &step->dst), "bits",
 		                 write_bits(step->bits, gk_dtype_bytes(step->dst.dtype)));
 	case GK_STEP_IOTA:
-		return json_pack("{s:s, s:o, s:I, s:I}", "op", "iota", "dst", write_view(w, &step->dst), "start",
-		                 (json_int_t)step->start, "step", (json_int_t)step->step);
+		return json_pack("{s:s, s:o, s:I, s:I}", "op", "iota", "dst", write_view(w, &step->dst),
+		                 "start", (json_int_t)step->start, "step", (json_int_t)step->step);
 	case GK_STEP_COPY:
 		return json_pack("{s:s, s:o, s:o}", "op", "copy", "dst", write_view(w, &step->dst), "src",
 		                 write_view(w, &step->src));
@@ -163,7 +167,8 @@ static json_t *write_steps(const struct writer *w, const struct gk_plan_step *st
 
 static json_t *write_buffer(const struct gk_plan_buffer *buffer)
 {
-	json_t *json = json_pack("{s:I, s:I}", "bytes", (json_int_t)buffer->bytes, "align", (json_int_t)buffer->align);
+	json_t *json = json_pack("{s:I, s:I}", "bytes", (json_int_t)buffer->bytes, "align",
+	                         (json_int_t)buffer->align);
 
 	if (buffer->input)
 		json_object_set_new(json, "input", json_string(buffer->input));
@@ -172,8 +177,8 @@ static json_t *write_buffer(const struct gk_plan_buffer *buffer)
 
 static json_t *write_kernel(const struct gk_plan_kernel *kernel)
 {
-	return json_pack("{s:s, s:s, s:O, s:b}", "ttir", kernel->ttir, "name", kernel->name, "options", kernel->options,
-	                 "inline_asm", kernel->inline_asm);
+	return json_pack("{s:s, s:s, s:O, s:b}", "ttir", kernel->ttir, "name", kernel->name, "options",
+	                 kernel->options, "inline_asm", kernel->inline_asm);
 }
 
 /* Lists in the order of the numbers; what has none is left out. */
@@ -218,8 +223,8 @@ static json_t *write_plan(const struct writer *w)
 {
 	const struct gk_plan *plan = w->plan;
 
-	return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "ir", plan->ir, "target", plan->target,
-	                 "buffers", write_buffers(w), "kernels", write_kernels(w), "prologue",
+	return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "ir", plan->ir, "target",
+	                 plan->target, "buffers", write_buffers(w), "kernels", write_kernels(w), "prologue",
 	                 write_steps(w, plan->prologue, plan->prologue_count), "steps",
 	                 write_steps(w, plan->steps, plan->step_count), "outputs", write_outputs(w));
 }

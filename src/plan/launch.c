@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 
-static const char *const arg_names[] = {"ptr", "reloc", "null", "i1",  "i8",  "i16", "i32",
+static const char *const arg_names[] = {"ptr", "reloc", "null", "i1",  "i8",  "i16",  "i32",
                                         "i64", "f16",   "bf16", "f32", "f64", "desc", NULL};
 /* In the order of arg_names. */
 static const struct {
@@ -24,7 +24,8 @@ static int read_address(const struct gk_node *at, const struct gk_plan *plan, st
 	struct gk_node buf = gk_node_key(at, "buf"), start = gk_node_key(at, "at");
 	int64_t number = 0, offset = 0;
 
-	if (gk_node_known_keys(at, keys, e) || gk_node_int(&buf, 0, (int64_t)plan->buffer_count - 1, &number, e) ||
+	if (gk_node_known_keys(at, keys, e) ||
+	    gk_node_int(&buf, 0, (int64_t)plan->buffer_count - 1, &number, e) ||
 	    gk_node_int(&start, 0, (int64_t)plan->buffers[number].bytes, &offset, e))
 		return -1;
 	arg->buf = (uint32_t)number;
@@ -41,10 +42,13 @@ static int read_number(const struct gk_node *at, struct gk_plan_arg *arg, int bi
 	if (arg->kind == GK_ARG_FLOAT)
 		return gk_node_known_keys(at, float_keys, e)
 		               ? -1
-		               : gk_plan_read_hex(&pattern, bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1, &arg->bits, e);
+		               : gk_plan_read_hex(&pattern,
+		                                  bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1,
+		                                  &arg->bits, e);
 	if (gk_node_known_keys(at, int_keys, e))
 		return -1;
-	return bits == 1 ? gk_node_int(&value, 0, 1, &arg->value, e) : gk_node_int(&value, -half - 1, half, &arg->value, e);
+	return bits == 1 ? gk_node_int(&value, 0, 1, &arg->value, e)
+	                 : gk_node_int(&value, -half - 1, half, &arg->value, e);
 }
 
 static int read_block(const struct gk_node *at, struct gk_plan_desc *desc, struct gk_err *e)
@@ -62,7 +66,8 @@ static int read_block(const struct gk_node *at, struct gk_plan_desc *desc, struc
 			return -1;
 		elements *= size;
 		if (elements > GK_IR_MAX_ELEMENTS)
-			return gk_node_fail(at, e, "a block of at most %u elements is needed", GK_IR_MAX_ELEMENTS);
+			return gk_node_fail(at, e, "a block of at most %u elements is needed",
+			                    GK_IR_MAX_ELEMENTS);
 		desc->block[i] = (uint32_t)size;
 	}
 	return 0;
@@ -86,11 +91,13 @@ static int check_desc(const struct gk_node *at, const struct gk_plan *plan, cons
 	return 0;
 }
 
-static int read_desc(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_arg *arg, struct gk_err *e)
+static int read_desc(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_arg *arg,
+                     struct gk_err *e)
 {
 	static const char *const keys[] = {"t", "view", "block", "pad", "round_tf32", NULL};
 	static const char *const pads[] = {"zero", "nan", NULL};
-	struct gk_node view = gk_node_key(at, "view"), block = gk_node_key(at, "block"), pad = gk_node_key(at, "pad");
+	struct gk_node view = gk_node_key(at, "view"), block = gk_node_key(at, "block"),
+		       pad = gk_node_key(at, "pad");
 	struct gk_node round = gk_node_key(at, "round_tf32");
 	struct gk_plan_desc *desc = gk_arena_alloc(&plan->arena, sizeof *desc);
 	int index = 0;
@@ -151,8 +158,8 @@ static int read_grid(const struct gk_node *at, struct gk_plan_launch *launch, st
 }
 
 /* The first dimension is multiplied by the blocks of a cluster, and must still fit. */
-static int check_ctas(const struct gk_node *at, const struct gk_plan *plan, const struct gk_plan_launch *launch,
-                      struct gk_err *e)
+static int check_ctas(const struct gk_node *at, const struct gk_plan *plan,
+                      const struct gk_plan_launch *launch, struct gk_err *e)
 {
 	const json_t *ctas = json_object_get(plan->kernels[launch->kernel].options, "num_ctas");
 
@@ -161,18 +168,21 @@ static int check_ctas(const struct gk_node *at, const struct gk_plan *plan, cons
 	return 0;
 }
 
-int gk_plan_read_launch(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_launch *launch, struct gk_err *e)
+int gk_plan_read_launch(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_launch *launch,
+                        struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "kernel", "grid", "line", "args", NULL};
 	struct gk_node kernel = gk_node_key(at, "kernel"), grid = gk_node_key(at, "grid");
-	struct gk_node line = gk_node_key(at, "line"), args = gk_node_key(at, "args"), op = gk_node_key(at, "op");
+	struct gk_node line = gk_node_key(at, "line"), args = gk_node_key(at, "args"),
+		       op = gk_node_key(at, "op");
 	static const char *const ops[] = {"launch", NULL};
 	int64_t number = 0, source = 0;
 	int index;
 
 	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) || gk_node_choice(&op, ops, &index, e) ||
-	    gk_node_int(&kernel, 0, (int64_t)plan->kernel_count - 1, &number, e) || read_grid(&grid, launch, e) ||
-	    gk_node_int(&line, 0, INT32_MAX, &source, e) || gk_node_array(&args, GK_PLAN_MAX_ARGS, e))
+	    gk_node_int(&kernel, 0, (int64_t)plan->kernel_count - 1, &number, e) ||
+	    read_grid(&grid, launch, e) || gk_node_int(&line, 0, INT32_MAX, &source, e) ||
+	    gk_node_array(&args, GK_PLAN_MAX_ARGS, e))
 		return -1;
 	launch->kernel = (uint32_t)number;
 	launch->line = (int)source;

@@ -36,7 +36,9 @@ static int check_text(const struct gk_node *at, size_t max_bytes, struct gk_err 
 
 	if (gk_node_string(at, &text, e))
 		return -1;
-	return strlen(text) > max_bytes ? gk_node_fail(at, e, "a text of at most %zu bytes is needed", max_bytes) : 0;
+	return strlen(text) > max_bytes
+	               ? gk_node_fail(at, e, "a text of at most %zu bytes is needed", max_bytes)
+	               : 0;
 }
 
 /* "local-prefetch", "none": letters, digits, '-', '_', ',' as the compiler's own. */
@@ -132,7 +134,8 @@ static int check_env(const struct gk_node *at, struct gk_err *e)
 static int check_count(const struct gk_node *at, struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "line", "count", NULL};
-	struct gk_node op = gk_node_key(at, "op"), line = gk_node_key(at, "line"), count = gk_node_key(at, "count");
+	struct gk_node op = gk_node_key(at, "op"), line = gk_node_key(at, "line"),
+		       count = gk_node_key(at, "count");
 	int64_t number;
 
 	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) || check_text(&op, MAX_TEXT, e) ||
@@ -162,7 +165,8 @@ static int check_note(const struct gk_node *at, struct gk_err *e)
 
 int gk_plan_read_from(const struct gk_node *at, struct gk_err *e)
 {
-	static const char *const keys[] = {"candidate", "triton", "torch", "capture", "env", "census", "notes", NULL};
+	static const char *const keys[] = {"candidate", "triton", "torch", "capture",
+	                                   "env",       "census", "notes", NULL};
 	char hash[GK_HEX_SIZE];
 
 	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e))

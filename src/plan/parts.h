@@ -11,13 +11,15 @@ struct gk_plan_extent {
 /* False when it overflows. */
 bool gk_plan_view_extent(const struct gk_plan_view *view, struct gk_plan_extent *extent);
 bool gk_plan_view_fits(const struct gk_plan_view *view, uint64_t bytes);
-/* Whether two elements of the view may share bytes (exact for views whose strides nest, cautious otherwise). */
+/* Whether two elements of the view may share bytes (exact for views whose strides nest, cautious otherwise).
+ */
 bool gk_plan_view_overlaps_itself(const struct gk_plan_view *view);
 bool gk_plan_extents_meet(const struct gk_plan_view *a, const struct gk_plan_view *b);
 bool gk_plan_view_is_same(const struct gk_plan_view *a, const struct gk_plan_view *b);
 
 /* read.c */
-int gk_plan_read_view(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view, struct gk_err *e);
+int gk_plan_read_view(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view,
+                      struct gk_err *e);
 int gk_plan_read_hex(const struct gk_node *at, uint64_t max, uint64_t *bits, struct gk_err *e);
 int gk_plan_read_hash(const struct gk_node *at, char hash[GK_HEX_SIZE], struct gk_err *e);
 /* A short printable string, copied. */

@@ -38,7 +38,8 @@ struct gk_plan_buffer {
 	const char *input; /* name of the argument, or NULL: allocated and poisoned before each execution */
 };
 
-/* Element (i, j, ..) lies at byte at + (i * strides[0] + j * strides[1] + ..) * size of dtype of the buffer. */
+/* Element (i, j, ..) lies at byte at + (i * strides[0] + j * strides[1] + ..) * size of dtype of the buffer.
+ */
 struct gk_plan_view {
 	uint32_t buf;
 	uint64_t at;
@@ -88,7 +89,7 @@ struct gk_plan_arg {
 struct gk_plan_launch {
 	uint32_t kernel;
 	uint32_t grid[3];
-	int line; /* of the candidate's source, 0 when unknown */
+	int line;                 /* of the candidate's source, 0 when unknown */
 	struct gk_plan_arg *args; /* in the order of the tt.func's parameters */
 	uint32_t arg_count;
 };
@@ -97,24 +98,24 @@ enum gk_step_op { GK_STEP_FILL, GK_STEP_IOTA, GK_STEP_COPY, GK_STEP_DATA, GK_STE
 extern const char *const gk_step_names[]; /* "fill" .. "choose", NULL */
 
 struct gk_plan_variant {
-	json_t *config;            /* object: for people */
-	struct gk_plan_step *pre;  /* FILL and COPY only */
+	json_t *config;           /* object: for people */
+	struct gk_plan_step *pre; /* FILL and COPY only */
 	uint32_t pre_count;
 	struct gk_plan_launch launch;
 };
 
 struct gk_plan_step {
 	enum gk_step_op op;
-	struct gk_plan_view dst;       /* all but LAUNCH and CHOOSE */
-	struct gk_plan_view src;       /* COPY: shape equals dst's */
-	uint64_t bits;                 /* FILL: one element of dst */
-	int64_t start, step;           /* IOTA: element i, row-major, is start + i * step */
-	const uint8_t *data;           /* DATA: elements of dst, row-major, densely packed */
+	struct gk_plan_view dst; /* all but LAUNCH and CHOOSE */
+	struct gk_plan_view src; /* COPY: shape equals dst's */
+	uint64_t bits;           /* FILL: one element of dst */
+	int64_t start, step;     /* IOTA: element i, row-major, is start + i * step */
+	const uint8_t *data;     /* DATA: elements of dst, row-major, densely packed */
 	uint32_t data_bytes;
-	struct gk_plan_launch launch;  /* LAUNCH */
-	uint32_t site;                 /* CHOOSE: which autotuned launch of the candidate */
+	struct gk_plan_launch launch; /* LAUNCH */
+	uint32_t site;                /* CHOOSE: which autotuned launch of the candidate */
 	struct gk_plan_variant *variants;
-	uint32_t variant_count;        /* at least 1 */
+	uint32_t variant_count; /* at least 1 */
 };
 
 struct gk_plan {
@@ -122,7 +123,7 @@ struct gk_plan {
 	char ir[8];      /* "ttir" or "ttgir" */
 	char target[32]; /* "sm_90", "gfx942", .. */
 	char case_hash[GK_HEX_SIZE];
-	json_t *from;    /* provenance */
+	json_t *from; /* provenance */
 	struct gk_plan_buffer *buffers;
 	uint32_t buffer_count;
 	struct gk_plan_kernel *kernels;
@@ -153,15 +154,16 @@ struct gk_plan_module {
 
 /* What the plan must fit. */
 struct gk_plan_expect {
-	const char *target;            /* NULL: any */
-	const char *case_hash;         /* NULL: any */
-	const struct gk_tensor *inputs; /* the tensors among the entry's arguments: name, bytes of the storage */
-	const bool *in_place;          /* per input, may be written; NULL: none */
+	const char *target;    /* NULL: any */
+	const char *case_hash; /* NULL: any */
+	const struct gk_tensor
+		*inputs;      /* the tensors among the entry's arguments: name, bytes of the storage */
+	const bool *in_place; /* per input, may be written; NULL: none */
 	size_t input_count;
 	const struct gk_tensor *outputs; /* declared: name, dtype, rank, shape, in order */
 	size_t output_count;
-	bool allow_fills; /* outputs may be last written by fills and copies */
-	bool allow_asm;   /* inline assembly may be used */
+	bool allow_fills;   /* outputs may be last written by fills and copies */
+	bool allow_asm;     /* inline assembly may be used */
 	uint64_t max_bytes; /* of all buffers together; 0: no ceiling */
 	const struct gk_plan_module *modules;
 	size_t module_count;

@@ -97,7 +97,8 @@ static void add_desc(const struct print *p, const struct gk_plan_desc *desc)
 	gk_buf_add_text(p->out, ", block [");
 	for (int i = 0; i < desc->view.rank; i++)
 		gk_buf_printf(p->out, "%s%u", i ? ", " : "", desc->block[i]);
-	gk_buf_printf(p->out, "], padded with %s%s", desc->pad_nan ? "NaN" : "zero", desc->round_tf32 ? ", tf32" : "");
+	gk_buf_printf(p->out, "], padded with %s%s", desc->pad_nan ? "NaN" : "zero",
+	              desc->round_tf32 ? ", tf32" : "");
 }
 
 static void add_arg(const struct print *p, const struct gk_plan_arg *arg)
@@ -170,7 +171,8 @@ static void add_step(const struct print *p, const struct gk_plan_step *step, con
 
 static void add_choose(const struct print *p, const struct gk_plan_step *step)
 {
-	gk_buf_printf(p->out, "choose the fastest of %u (autotuned launch %u)\n", step->variant_count, step->site);
+	gk_buf_printf(p->out, "choose the fastest of %u (autotuned launch %u)\n", step->variant_count,
+	              step->site);
 	for (uint32_t i = 0; i < step->variant_count; i++) {
 		const struct gk_plan_variant *variant = &step->variants[i];
 
@@ -202,7 +204,8 @@ static void add_step(const struct print *p, const struct gk_plan_step *step, con
 		gk_buf_add_text(p->out, " with ");
 		add_float(p->out, step->dst.dtype, step->bits);
 	} else if (step->op == GK_STEP_IOTA) {
-		gk_buf_printf(p->out, " with %lld, %lld, ..", (long long)step->start, (long long)(step->start + step->step));
+		gk_buf_printf(p->out, " with %lld, %lld, ..", (long long)step->start,
+		              (long long)(step->start + step->step));
 	} else if (step->op == GK_STEP_COPY) {
 		gk_buf_add_text(p->out, " from ");
 		add_view(p, &step->src);
@@ -212,7 +215,8 @@ static void add_step(const struct print *p, const struct gk_plan_step *step, con
 	gk_buf_add_char(p->out, '\n');
 }
 
-static void add_steps(const struct print *p, const char *title, const struct gk_plan_step *steps, uint32_t count)
+static void add_steps(const struct print *p, const char *title, const struct gk_plan_step *steps,
+                      uint32_t count)
 {
 	if (count)
 		gk_buf_printf(p->out, "  %s\n", title);
@@ -282,7 +286,8 @@ static void add_provenance(const struct print *p)
 	{
 		gk_buf_add_text(p->out, "  framework: ");
 		add_name(p->out, json_string_value(json_object_get(entry, "op")));
-		gk_buf_printf(p->out, " x %lld, line %lld\n", (long long)json_integer_value(json_object_get(entry, "count")),
+		gk_buf_printf(p->out, " x %lld, line %lld\n",
+		              (long long)json_integer_value(json_object_get(entry, "count")),
 		              (long long)json_integer_value(json_object_get(entry, "line")));
 	}
 }

@@ -69,8 +69,8 @@ int gk_plan_read_name(const struct gk_node *at, size_t max_bytes, struct gk_plan
 	return 0;
 }
 
-static int read_sizes(const struct gk_node *at, int64_t min, int64_t max, int64_t sizes[GK_MAX_RANK], int *rank,
-                      struct gk_err *e)
+static int read_sizes(const struct gk_node *at, int64_t min, int64_t max, int64_t sizes[GK_MAX_RANK],
+                      int *rank, struct gk_err *e)
 {
 	if (gk_node_array(at, GK_MAX_RANK, e))
 		return -1;
@@ -84,16 +84,18 @@ static int read_sizes(const struct gk_node *at, int64_t min, int64_t max, int64_
 	return 0;
 }
 
-static int read_view_parts(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view, int *ranks,
-                           struct gk_err *e)
+static int read_view_parts(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view,
+                           int *ranks, struct gk_err *e)
 {
-	struct gk_node buf = gk_node_key(at, "buf"), start = gk_node_key(at, "at"), dtype = gk_node_key(at, "dtype");
+	struct gk_node buf = gk_node_key(at, "buf"), start = gk_node_key(at, "at"),
+		       dtype = gk_node_key(at, "dtype");
 	struct gk_node shape = gk_node_key(at, "shape"), strides = gk_node_key(at, "strides");
 	int64_t number = 0, offset = 0;
 	int index = 0;
 
 	if (gk_node_int(&buf, 0, (int64_t)plan->buffer_count - 1, &number, e) ||
-	    gk_node_int(&start, 0, MAX_BYTES, &offset, e) || gk_node_choice(&dtype, gk_dtype_names, &index, e) ||
+	    gk_node_int(&start, 0, MAX_BYTES, &offset, e) ||
+	    gk_node_choice(&dtype, gk_dtype_names, &index, e) ||
 	    read_sizes(&shape, 0, MAX_BYTES, view->shape, &ranks[0], e) ||
 	    read_sizes(&strides, -MAX_STRIDE, MAX_STRIDE, view->strides, &ranks[1], e))
 		return -1;
@@ -104,14 +106,16 @@ static int read_view_parts(const struct gk_node *at, struct gk_plan *plan, struc
 	return 0;
 }
 
-int gk_plan_read_view(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view, struct gk_err *e)
+int gk_plan_read_view(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_view *view,
+                      struct gk_err *e)
 {
 	static const char *const keys[] = {"buf", "at", "dtype", "shape", "strides", NULL};
 	int64_t count = 1;
 	int ranks[2] = {0, 0};
 
 	*view = (struct gk_plan_view){0};
-	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) || read_view_parts(at, plan, view, ranks, e))
+	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) ||
+	    read_view_parts(at, plan, view, ranks, e))
 		return -1;
 	if (ranks[0] != ranks[1])
 		return gk_node_fail(at, e, "a stride for each dimension is needed");
@@ -126,14 +130,16 @@ int gk_plan_read_view(const struct gk_node *at, struct gk_plan *plan, struct gk_
 	return 0;
 }
 
-static int read_buffer(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_buffer *buffer, struct gk_err *e)
+static int read_buffer(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_buffer *buffer,
+                       struct gk_err *e)
 {
 	static const char *const keys[] = {"bytes", "align", "input", NULL};
-	struct gk_node bytes = gk_node_key(at, "bytes"), align = gk_node_key(at, "align"), input = gk_node_key(at, "input");
+	struct gk_node bytes = gk_node_key(at, "bytes"), align = gk_node_key(at, "align"),
+		       input = gk_node_key(at, "input");
 	int64_t size = 0, power = 0;
 
-	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) || gk_node_int(&bytes, 0, MAX_BYTES, &size, e) ||
-	    gk_node_int(&align, 1, 4096, &power, e))
+	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) ||
+	    gk_node_int(&bytes, 0, MAX_BYTES, &size, e) || gk_node_int(&align, 1, 4096, &power, e))
 		return -1;
 	if (power & (power - 1))
 		return gk_node_fail(&align, e, "a power of two is needed");
@@ -155,20 +161,23 @@ static int read_buffers(const struct gk_node *at, struct gk_plan *plan, struct g
 		if (read_buffer(&item, plan, &plan->buffers[i], e))
 			return -1;
 		for (size_t k = 0; k < i && plan->buffers[i].input; k++)
-			if (plan->buffers[k].input && strcmp(plan->buffers[k].input, plan->buffers[i].input) == 0)
+			if (plan->buffers[k].input &&
+			    strcmp(plan->buffers[k].input, plan->buffers[i].input) == 0)
 				return gk_node_fail(&item, e, "buffer %zu has the same input", k);
 	}
 	plan->buffer_count = (uint32_t)gk_node_count(at);
 	return 0;
 }
 
-static int read_kernel(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_kernel *kernel, struct gk_err *e)
+static int read_kernel(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_kernel *kernel,
+                       struct gk_err *e)
 {
 	static const char *const keys[] = {"ttir", "name", "options", "inline_asm", NULL};
 	struct gk_node ttir = gk_node_key(at, "ttir"), name = gk_node_key(at, "name");
 	struct gk_node options = gk_node_key(at, "options"), inline_asm = gk_node_key(at, "inline_asm");
 
-	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) || gk_plan_read_hash(&ttir, kernel->ttir, e) ||
+	if (gk_node_object(at, e) || gk_node_known_keys(at, keys, e) ||
+	    gk_plan_read_hash(&ttir, kernel->ttir, e) ||
 	    gk_plan_read_name(&name, 512, plan, &kernel->name, e) || gk_plan_read_options(&options, e) ||
 	    gk_node_bool(&inline_asm, &kernel->inline_asm, e))
 		return -1;
@@ -193,7 +202,8 @@ static int read_kernels(const struct gk_node *at, struct gk_plan *plan, struct g
 }
 
 /* A view with a name beside its own keys. */
-static int read_output(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_output *output, struct gk_err *e)
+static int read_output(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_output *output,
+                       struct gk_err *e)
 {
 	struct gk_node name = gk_node_key(at, "name");
 	gk_json_auto *view = NULL;
@@ -238,13 +248,15 @@ static int read_target(const struct gk_node *at, struct gk_plan *plan, struct gk
 static int read_head(const struct gk_node *at, struct gk_plan *plan, struct gk_err *e)
 {
 	static const char *const irs[] = {"ttir", "ttgir", NULL};
-	struct gk_node version = gk_node_key(at, "plan"), ir = gk_node_key(at, "ir"), target = gk_node_key(at, "target");
+	struct gk_node version = gk_node_key(at, "plan"), ir = gk_node_key(at, "ir"),
+		       target = gk_node_key(at, "target");
 	struct gk_node hash = gk_node_key(at, "case"), from = gk_node_key(at, "from");
 	int64_t number;
 	int index = 0;
 
 	if (gk_node_int(&version, 1, 1, &number, e) || gk_node_choice(&ir, irs, &index, e) ||
-	    read_target(&target, plan, e) || gk_plan_read_hash(&hash, plan->case_hash, e) || gk_plan_read_from(&from, e))
+	    read_target(&target, plan, e) || gk_plan_read_hash(&hash, plan->case_hash, e) ||
+	    gk_plan_read_from(&from, e))
 		return -1;
 	snprintf(plan->ir, sizeof plan->ir, "%s", irs[index]);
 	plan->from = from.value;
@@ -254,8 +266,8 @@ static int read_head(const struct gk_node *at, struct gk_plan *plan, struct gk_e
 
 static int read_body(const struct gk_node *at, struct gk_plan *plan, struct gk_err *e)
 {
-	static const char *const keys[] = {"plan", "ir", "target", "case", "from", "buffers", "kernels", "prologue",
-	                                   "steps", "outputs", NULL};
+	static const char *const keys[] = {"plan",    "ir",       "target", "case",    "from", "buffers",
+	                                   "kernels", "prologue", "steps",  "outputs", NULL};
 	struct gk_plan_budget budget = {.data_bytes = GK_PLAN_MAX_DATA, .variants = GK_PLAN_MAX_VARIANTS};
 	struct gk_node buffers = gk_node_key(at, "buffers"), kernels = gk_node_key(at, "kernels");
 	struct gk_node prologue = gk_node_key(at, "prologue"), steps = gk_node_key(at, "steps");
@@ -286,7 +298,8 @@ struct gk_plan *gk_plan_read(const char *name, const char *text, size_t size, st
 	struct gk_node root;
 
 	if (size > GK_PLAN_MAX_TEXT) {
-		gk_err_set(e, GK_ERR_INPUT, "%s: a plan has at most %zu bytes, not %zu", name, GK_PLAN_MAX_TEXT, size);
+		gk_err_set(e, GK_ERR_INPUT, "%s: a plan has at most %zu bytes, not %zu", name,
+		           GK_PLAN_MAX_TEXT, size);
 		return NULL;
 	}
 	if (gk_doc_from_json(&doc, name, text, size, e))

@@ -1,4 +1,5 @@
-/* Two plans side by side, as JSON in canonical numbering: the first place where they part makes the message. */
+/* Two plans side by side, as JSON in canonical numbering: the first place where they part makes the message.
+ */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -34,7 +35,8 @@ static bool holds(const json_t *arg, double value)
 /* A difference in a scalar argument that is explained by a scalar that stands for data. */
 static bool is_explained(const struct pair *p, const json_t *a, const json_t *b)
 {
-	const char *x = json_string_value(json_object_get(a, "t")), *y = json_string_value(json_object_get(b, "t"));
+	const char *x = json_string_value(json_object_get(a, "t")),
+		   *y = json_string_value(json_object_get(b, "t"));
 
 	if (!x || !y || strcmp(x, y) != 0)
 		return false;
@@ -49,7 +51,8 @@ static bool differ(struct pair *p, const json_t *a, const json_t *b)
 	gk_free_auto char *x = a ? json_dumps(a, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 	gk_free_auto char *y = b ? json_dumps(b, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
-	snprintf(p->why, p->why_size, "%s: %.60s against %.60s", p->path, x ? x : "nothing", y ? y : "nothing");
+	snprintf(p->why, p->why_size, "%s: %.60s against %.60s", p->path, x ? x : "nothing",
+	         y ? y : "nothing");
 	return false;
 }
 
@@ -94,7 +97,8 @@ static bool same(struct pair *p, const json_t *a, const json_t *b)
 	if (json_typeof(a) != json_typeof(b))
 		return differ(p, a, b);
 	if (json_is_array(a)) {
-		size_t count = json_array_size(a) > json_array_size(b) ? json_array_size(a) : json_array_size(b);
+		size_t count =
+			json_array_size(a) > json_array_size(b) ? json_array_size(a) : json_array_size(b);
 
 		for (size_t i = 0; i < count; i++)
 			if (!same_part(p, json_array_get(a, i), json_array_get(b, i), NULL, i))
@@ -109,13 +113,16 @@ static bool same(struct pair *p, const json_t *a, const json_t *b)
 bool gk_plan_is_same(const struct gk_plan *a, const struct gk_plan *b, const struct gk_plan_scalar *scalars,
                      size_t scalar_count, char *why, size_t why_size)
 {
-	static const char *const order[] = {"ir", "target", "kernels", "prologue", "steps", "buffers", "outputs"};
+	static const char *const order[] = {"ir",    "target",  "kernels", "prologue",
+	                                    "steps", "buffers", "outputs"};
 	gk_json_auto *x = gk_plan_canonical(a);
 	gk_json_auto *y = gk_plan_canonical(b);
-	struct pair pair = {.scalars = scalars, .scalar_count = scalar_count, .why = why, .why_size = why_size};
+	struct pair pair = {
+		.scalars = scalars, .scalar_count = scalar_count, .why = why, .why_size = why_size};
 
 	for (size_t i = 0; i < gk_count_of(order); i++)
-		if (!same_part(&pair, json_object_get(x, order[i]), json_object_get(y, order[i]), order[i], 0))
+		if (!same_part(&pair, json_object_get(x, order[i]), json_object_get(y, order[i]), order[i],
+		               0))
 			return false;
 	return true;
 }

@@ -4,7 +4,8 @@
 
 const char *const gk_step_names[] = {"fill", "iota", "copy", "data", "launch", "choose", NULL};
 
-static int read_dst(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step, struct gk_err *e)
+static int read_dst(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
+                    struct gk_err *e)
 {
 	struct gk_node dst = gk_node_key(at, "dst");
 
@@ -15,7 +16,8 @@ static int read_dst(const struct gk_node *at, struct gk_plan *plan, struct gk_pl
 	return 0;
 }
 
-static int read_fill(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step, struct gk_err *e)
+static int read_fill(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
+                     struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "dst", "bits", NULL};
 	struct gk_node bits = gk_node_key(at, "bits");
@@ -24,10 +26,12 @@ static int read_fill(const struct gk_node *at, struct gk_plan *plan, struct gk_p
 	if (gk_node_known_keys(at, keys, e) || read_dst(at, plan, step, e))
 		return -1;
 	bytes = gk_dtype_bytes(step->dst.dtype);
-	return gk_plan_read_hex(&bits, bytes == 8 ? UINT64_MAX : ((uint64_t)1 << bytes * 8) - 1, &step->bits, e);
+	return gk_plan_read_hex(&bits, bytes == 8 ? UINT64_MAX : ((uint64_t)1 << bytes * 8) - 1, &step->bits,
+	                        e);
 }
 
-static int read_iota(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step, struct gk_err *e)
+static int read_iota(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
+                     struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "dst", "start", "step", NULL};
 	struct gk_node start = gk_node_key(at, "start"), by = gk_node_key(at, "step");
@@ -43,7 +47,8 @@ static int read_iota(const struct gk_node *at, struct gk_plan *plan, struct gk_p
 	return 0;
 }
 
-static int read_copy(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step, struct gk_err *e)
+static int read_copy(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
+                     struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "dst", "src", NULL};
 	struct gk_node src = gk_node_key(at, "src");
@@ -93,7 +98,8 @@ static int read_data(const struct gk_node *at, struct gk_plan *plan, struct gk_p
 	return 0;
 }
 
-static int read_pre(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_variant *variant, struct gk_err *e)
+static int read_pre(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_variant *variant,
+                    struct gk_err *e)
 {
 	static const char *const names[] = {"fill", "copy", NULL};
 

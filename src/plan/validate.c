@@ -1,4 +1,5 @@
-/* Whether a well-formed plan fits its task, its target and its modules. Total: a plan passes all of it or is refused. */
+/* Whether a well-formed plan fits its task, its target and its modules. Total: a plan passes all of it or is
+ * refused. */
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -19,8 +20,8 @@ struct where {
 	char text[80];
 };
 
-__attribute__((format(printf, 3, 4)))
-static int fail(const struct check *c, const char *where, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(const struct check *c, const char *where,
+                                                      const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
@@ -108,14 +109,17 @@ static int check_kernel(struct check *c, uint32_t index)
 		return fail(c, where, "the module's kernel is %.64s, not %.64s",
 		            c->ir[index]->funcs[c->ir[index]->entry].name, kernel->name);
 	if (kernel->inline_asm != (c->ir[index]->code_uses[GK_IR_TT_INLINE_ASM] > 0))
-		return fail(c, where, "inline_asm says %s, the module says otherwise", kernel->inline_asm ? "true" : "false");
+		return fail(c, where, "inline_asm says %s, the module says otherwise",
+		            kernel->inline_asm ? "true" : "false");
 	if (kernel->inline_asm && !c->expect->allow_asm)
-		return fail(c, where, "%.64s uses inline assembly, which the task does not allow", kernel->name);
+		return fail(c, where, "%.64s uses inline assembly, which the task does not allow",
+		            kernel->name);
 	gk_plan_find_writes(c->ir[index], &c->writes[index]);
 	return 0;
 }
 
-static bool desc_agrees(const struct gk_ir *ir, const struct gk_ir_type *param, const struct gk_plan_desc *desc)
+static bool desc_agrees(const struct gk_ir *ir, const struct gk_ir_type *param,
+                        const struct gk_plan_desc *desc)
 {
 	const struct gk_ir_type *block = &ir->types[param->element];
 	enum gk_dtype dtype = gk_ir_kind_dtype(ir->types[block->element].kind);
@@ -150,19 +154,24 @@ static bool type_agrees(const struct gk_ir *ir, const struct gk_ir_type *param, 
 static int check_promises(const struct check *c, const char *where, const struct gk_ir *ir,
                           const struct gk_ir_param *param, const struct gk_plan_arg *arg)
 {
-	const struct gk_ir_attr *divisor = gk_ir_attr_in(ir, param->attrs, param->attr_count, "tt.divisibility");
-	const struct gk_ir_attr *range = gk_ir_attr_in(ir, param->attrs, param->attr_count, "tt.pointer_range");
+	const struct gk_ir_attr *divisor =
+		gk_ir_attr_in(ir, param->attrs, param->attr_count, "tt.divisibility");
+	const struct gk_ir_attr *range =
+		gk_ir_attr_in(ir, param->attrs, param->attr_count, "tt.pointer_range");
 	bool is_address = arg->kind == GK_ARG_PTR || arg->kind == GK_ARG_RELOC;
 
 	if (divisor && divisor->kind == GK_IR_ATTR_INT && divisor->number > 0) {
 		uint64_t n = (uint64_t)divisor->number;
 
 		if (is_address && (arg->at % n || c->plan->buffers[arg->buf].align % n))
-			return fail(c, where, "parameter %.64s promises an address divisible by %llu, offset %llu is not",
-			            param->name, (unsigned long long)n, (unsigned long long)arg->at);
+			return fail(
+				c, where,
+				"parameter %.64s promises an address divisible by %llu, offset %llu is not",
+				param->name, (unsigned long long)n, (unsigned long long)arg->at);
 		if (arg->kind == GK_ARG_INT && arg->value % divisor->number)
-			return fail(c, where, "parameter %.64s promises a value divisible by %llu, %lld is not", param->name,
-			            (unsigned long long)n, (long long)arg->value);
+			return fail(c, where,
+			            "parameter %.64s promises a value divisible by %llu, %lld is not",
+			            param->name, (unsigned long long)n, (long long)arg->value);
 	}
 	if (range && range->kind == GK_IR_ATTR_INT && range->number == 32 && is_address &&
 	    c->plan->buffers[arg->buf].bytes > INT32_MAX)
@@ -187,8 +196,8 @@ static int check_launch(const struct check *c, const char *where, const struct g
 			gk_buf_auto type = GK_BUF_INIT;
 
 			gk_ir_print_type(ir, func->params[i].type, &type);
-			return fail(c, place, "parameter %.64s of %.64s is of type %.80s", func->params[i].name, func->name,
-			            gk_buf_text(&type));
+			return fail(c, place, "parameter %.64s of %.64s is of type %.80s",
+			            func->params[i].name, func->name, gk_buf_text(&type));
 		}
 		if (check_promises(c, place, ir, &func->params[i], arg))
 			return -1;
@@ -260,10 +269,12 @@ static int check_prologue(const struct check *c)
 			            c->plan->buffers[step->src.buf].input);
 		for (uint32_t k = 0; step->op == GK_STEP_LAUNCH && k < step->launch.arg_count; k++) {
 			const struct gk_plan_arg *arg = &step->launch.args[k];
-			bool has_buffer = arg->kind == GK_ARG_PTR || arg->kind == GK_ARG_RELOC || arg->kind == GK_ARG_DESC;
+			bool has_buffer = arg->kind == GK_ARG_PTR || arg->kind == GK_ARG_RELOC ||
+			                  arg->kind == GK_ARG_DESC;
 
 			if (has_buffer && c->plan->buffers[arg->buf].input)
-				return fail(c, where.text, "a prologue must not give a kernel the input %.64s",
+				return fail(c, where.text,
+				            "a prologue must not give a kernel the input %.64s",
 				            c->plan->buffers[arg->buf].input);
 		}
 		if (check_step(c, where.text, step))
@@ -279,16 +290,16 @@ static bool launch_writes(const struct check *c, const struct gk_plan_launch *la
 	for (uint32_t i = 0; i < launch->arg_count; i++) {
 		const struct gk_plan_arg *arg = &launch->args[i];
 
-		if ((arg->kind == GK_ARG_PTR || arg->kind == GK_ARG_RELOC || arg->kind == GK_ARG_DESC) && arg->buf == buf &&
-		    gk_plan_may_write(&c->writes[launch->kernel], i))
+		if ((arg->kind == GK_ARG_PTR || arg->kind == GK_ARG_RELOC || arg->kind == GK_ARG_DESC) &&
+		    arg->buf == buf && gk_plan_may_write(&c->writes[launch->kernel], i))
 			return true;
 	}
 	return false;
 }
 
 /* Who writes the output last, as far as this step changes it. */
-static enum writer step_writes(const struct check *c, const struct gk_plan_step *step, const struct gk_plan_view *view,
-                               enum writer last)
+static enum writer step_writes(const struct check *c, const struct gk_plan_step *step,
+                               const struct gk_plan_view *view, enum writer last)
 {
 	if (step->op == GK_STEP_LAUNCH)
 		return launch_writes(c, &step->launch, view->buf) ? KERNEL : last;
@@ -318,8 +329,10 @@ static int check_written(const struct check *c, const char *where, const struct 
 	if (last == NOBODY)
 		return fail(c, where, "no step writes the output %.64s", output->name);
 	if (last == FILL && !c->expect->allow_fills)
-		return fail(c, where, "the output %.64s is last written by a %s (steps[%u]); a kernel must write it",
-		            output->name, c->plan->step_count ? gk_step_names[c->plan->steps[by].op] : "fill", by);
+		return fail(c, where,
+		            "the output %.64s is last written by a %s (steps[%u]); a kernel must write it",
+		            output->name, c->plan->step_count ? gk_step_names[c->plan->steps[by].op] : "fill",
+		            by);
 	return 0;
 }
 
@@ -330,13 +343,15 @@ static int check_output(const struct check *c, const char *where, const struct g
 	const char *input = read_only(c, view->buf);
 
 	if (strcmp(output->name, declared->name) != 0)
-		return fail(c, where, "the output %.64s is needed here, not %.64s", declared->name, output->name);
+		return fail(c, where, "the output %.64s is needed here, not %.64s", declared->name,
+		            output->name);
 	if (view->dtype != declared->dtype)
 		return fail(c, where, "the output %.64s is declared as %s, not %s", output->name,
 		            gk_dtype_name(declared->dtype), gk_dtype_name(view->dtype));
 	if (view->rank != declared->rank ||
 	    memcmp(view->shape, declared->shape, (size_t)view->rank * sizeof view->shape[0]) != 0)
-		return fail(c, where, "the output %.64s has another shape than the task declares", output->name);
+		return fail(c, where, "the output %.64s has another shape than the task declares",
+		            output->name);
 	if (input && gk_plan_view_count(view))
 		return fail(c, where, "the output %.64s is the input %.64s itself", output->name, input);
 	return check_written(c, where, output);
@@ -345,8 +360,8 @@ static int check_output(const struct check *c, const char *where, const struct g
 static int check_outputs(const struct check *c)
 {
 	if (c->plan->output_count != c->expect->output_count)
-		return fail(c, "outputs", "the task declares %zu, the entry returns %u", c->expect->output_count,
-		            c->plan->output_count);
+		return fail(c, "outputs", "the task declares %zu, the entry returns %u",
+		            c->expect->output_count, c->plan->output_count);
 	for (uint32_t i = 0; i < c->plan->output_count; i++) {
 		char where[32];
 

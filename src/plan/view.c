@@ -41,8 +41,8 @@ bool gk_plan_view_extent(const struct gk_plan_view *view, struct gk_plan_extent 
 		    __builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high))
 			return false;
 	}
-	if (__builtin_add_overflow(start, low, &low) || low < 0 || __builtin_add_overflow(start, high, &high) ||
-	    __builtin_add_overflow(high, size, &high))
+	if (__builtin_add_overflow(start, low, &low) || low < 0 ||
+	    __builtin_add_overflow(start, high, &high) || __builtin_add_overflow(high, size, &high))
 		return false;
 	*extent = (struct gk_plan_extent){(uint64_t)low, (uint64_t)high};
 	return true;
@@ -81,7 +81,8 @@ bool gk_plan_view_overlaps_itself(const struct gk_plan_view *view)
 		return false;
 	for (int i = 0; i < view->rank; i++)
 		if (view->shape[i] > 1)
-			axes[count++] = (struct axis){llabs(view->strides[i]), llabs(view->strides[i]) * (view->shape[i] - 1)};
+			axes[count++] = (struct axis){llabs(view->strides[i]),
+			                              llabs(view->strides[i]) * (view->shape[i] - 1)};
 	qsort(axes, (size_t)count, sizeof axes[0], by_stride);
 	for (int i = 0; i < count; i++) {
 		if (axes[i].stride <= reach)

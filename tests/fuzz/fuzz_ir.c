@@ -1,4 +1,5 @@
-/* Any bytes as IR text: refused with a message, or read; what is read prints to text that reads back and prints the same. */
+/* Any bytes as IR text: refused with a message, or read; what is read prints to text that reads back and
+ * prints the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char ir_text[] =
 	"module {\n"
 	"  tt.func public @softmax(%x: !tt.ptr<bf16> {tt.divisibility = 16 : i32} loc(\"x\"(unknown)),"
-	" %o: !tt.ptr<f32> {tt.pointer_range = 32 : i32}, %stride: i32 {tt.divisibility = 2 : i32}, %n: i32) {\n"
+	" %o: !tt.ptr<f32> {tt.pointer_range = 32 : i32}, %stride: i32 {tt.divisibility = 2 : i32}, %n: i32) "
+        "{\n"
 	"    %0 = tt.load %x : !tt.ptr<bf16>\n"
 	"    %1 = arith.extf %0 : bf16 to f32\n"
 	"    %2 = tt.addptr %o, %n : !tt.ptr<f32>, i32\n"
@@ -46,11 +47,16 @@ static void check_round_trip(const struct gk_plan *plan)
 
 static void check_against_task(const struct gk_plan *plan, const struct gk_ir *ir)
 {
-	const struct gk_tensor inputs[] = {{.name = "x", .dtype = GK_BF16, .rank = 2, .shape = {16, 50}, .bytes = 1600}};
+	const struct gk_tensor inputs[] = {
+		{.name = "x", .dtype = GK_BF16, .rank = 2, .shape = {16, 50}, .bytes = 1600}};
 	const struct gk_tensor outputs[] = {{.name = "y", .dtype = GK_F32, .rank = 2, .shape = {16, 50}}};
 	struct gk_plan_module modules[GK_PLAN_MAX_KERNELS];
-	struct gk_plan_expect expect = {.inputs = inputs, .input_count = 1, .outputs = outputs, .output_count = 1,
-	                                .max_bytes = 1 << 20, .modules = modules};
+	struct gk_plan_expect expect = {.inputs = inputs,
+	                                .input_count = 1,
+	                                .outputs = outputs,
+	                                .output_count = 1,
+	                                .max_bytes = 1 << 20,
+	                                .modules = modules};
 	gk_buf_auto out = GK_BUF_INIT;
 	struct gk_err e = {0};
 

@@ -29,15 +29,17 @@ static struct gk_ir *read_file(const char *name)
 
 static int is_same(const struct gk_ir *a, const struct gk_ir *b)
 {
-	int same = a->op_count == b->op_count && a->value_count == b->value_count && a->block_count == b->block_count &&
-	           a->region_count == b->region_count && a->operand_count == b->operand_count &&
-	           a->func_count == b->func_count && a->entry == b->entry;
+	int same = a->op_count == b->op_count && a->value_count == b->value_count &&
+	           a->block_count == b->block_count && a->region_count == b->region_count &&
+	           a->operand_count == b->operand_count && a->func_count == b->func_count &&
+	           a->entry == b->entry;
 
 	for (uint32_t i = 0; same && i < a->op_count; i++) {
 		const struct gk_ir_op *x = &a->ops[i], *y = &b->ops[i];
 
-		same = x->code == y->code && x->operand_count == y->operand_count && x->results == y->results &&
-		       x->end == y->end && x->block == y->block && x->attr_count == y->attr_count;
+		same = x->code == y->code && x->operand_count == y->operand_count &&
+		       x->results == y->results && x->end == y->end && x->block == y->block &&
+		       x->attr_count == y->attr_count;
 		for (uint32_t k = 0; same && k < x->operand_count; k++)
 			same = gk_ir_operand(a, x, k) == gk_ir_operand(b, y, k);
 	}
@@ -62,7 +64,8 @@ static void check_round_trip(const char *name)
 	if (again)
 		gk_ir_print(again, &second);
 	snprintf(behaviour, sizeof behaviour, "%s is read, printed and read again unchanged", name);
-	if (!ok(module && again && is_same(module, again) && strcmp(gk_buf_text(&first), gk_buf_text(&second)) == 0,
+	if (!ok(module && again && is_same(module, again) &&
+	                strcmp(gk_buf_text(&first), gk_buf_text(&second)) == 0,
 	        behaviour))
 		printf("# %s\n", e.text);
 	gk_ir_free(module);
@@ -115,12 +118,15 @@ static void check_softmax(void)
 	is_text(func->name, "softmax", "the entry function has its name");
 	is_int(func->param_count, 4, "it has four parameters");
 	is_text(func->params[0].name, "x", "parameters have the names of the source");
-	is_int(module->types[module->types[func->params[0].type].element].kind, GK_IR_BF16, "x points to bf16");
-	divisibility = gk_ir_attr_in(module, func->params[0].attrs, func->params[0].attr_count, "tt.divisibility");
+	is_int(module->types[module->types[func->params[0].type].element].kind, GK_IR_BF16,
+	       "x points to bf16");
+	divisibility =
+		gk_ir_attr_in(module, func->params[0].attrs, func->params[0].attr_count, "tt.divisibility");
 	is_int(divisibility ? divisibility->number : 0, 16, "its divisibility is 16");
 	load = find_op(module, GK_IR_TT_LOAD, 0);
 	is_int(load->operand_count, 3, "the load has pointer, mask and alternative");
-	is_int(gk_ir_value_kind(module, load->results), GK_IR_BF16, "the load's type follows from its pointers");
+	is_int(gk_ir_value_kind(module, load->results), GK_IR_BF16,
+	       "the load's type follows from its pointers");
 	is_int(gk_ir_value_type(module, load->results)->count, 64, "it loads 64 elements");
 	reduce = find_op(module, GK_IR_TT_REDUCE, 0);
 	block = gk_ir_entry_block(module, gk_ir_op_region(module, reduce, 0));
@@ -141,7 +147,8 @@ static void check_constants(void)
 	if (!ok(module != NULL, "the handmade file is read"))
 		return;
 	value = gk_ir_attr(module, find_op(module, GK_IR_ARITH_CONSTANT, 0), "value");
-	ok(value->count == 4 && memcmp(value->bytes, "\1\xfe\3\x7f", 4) == 0, "a nested list gives row-major bytes");
+	ok(value->count == 4 && memcmp(value->bytes, "\1\xfe\3\x7f", 4) == 0,
+	   "a nested list gives row-major bytes");
 	value = gk_ir_attr(module, find_op(module, GK_IR_ARITH_CONSTANT, 1), "value");
 	memcpy(numbers, value->bytes, sizeof numbers);
 	ok(numbers[0] == 1.0f && numbers[1] == -2.0f, "a hexadecimal blob gives its floats");
@@ -171,12 +178,15 @@ static void check_blocks(void)
 
 	ok(body->block_count > 1, "an early return makes blocks");
 	for (uint32_t i = 0; i + 1 < body->block_count; i++)
-		in_order &= module->blocks[body->blocks + i].end == module->blocks[body->blocks + i + 1].first;
+		in_order &=
+			module->blocks[body->blocks + i].end == module->blocks[body->blocks + i + 1].first;
 	ok(in_order, "blocks of a region are consecutive and in the order of the text");
 	is_int(branch->successor_count, 2, "a conditional branch has two successors");
-	is_int(module->successors[branch->successors].block, body->blocks + 1, "the first leads to the next block");
+	is_int(module->successors[branch->successors].block, body->blocks + 1,
+	       "the first leads to the next block");
 	for (uint32_t i = 0; i < module->region_count; i++)
-		in_order &= module->regions[i].op == GK_IR_NONE || module->ops[module->regions[i].op].regions <= i;
+		in_order &= module->regions[i].op == GK_IR_NONE ||
+		            module->ops[module->regions[i].op].regions <= i;
 	ok(in_order, "regions follow their operation's first one");
 	gk_ir_free(module);
 }
@@ -192,7 +202,8 @@ static void check_places(void)
 	ok(place.line > 0 && place.call_line == 0, "it stands in the kernel itself");
 	gk_ir_place(module, find_op(module, GK_IR_ARITH_MAXNUMF, 0)->loc, NULL, &place);
 	is_text(place.file, "/geak/kernels.py", "what tl.max does is shown at the kernel's line");
-	gk_ir_place(module, find_op(module, GK_IR_ARITH_MAXNUMF, 0)->loc, "/triton/language/standard.py", &place);
+	gk_ir_place(module, find_op(module, GK_IR_ARITH_MAXNUMF, 0)->loc, "/triton/language/standard.py",
+	            &place);
 	is_text(place.file, "/triton/language/standard.py", "or in the library, when asked for");
 	gk_ir_place(module, 0, NULL, &place);
 	ok(place.line == 0 && *place.file == '\0', "an unknown location has no place");

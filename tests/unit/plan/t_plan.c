@@ -9,27 +9,38 @@
 static const char base[] =
 	"{\"plan\":1, \"ir\":\"ttir\", \"target\":\"gfx942\","
 	"\"case\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\","
-	"\"from\":{\"candidate\":\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\", \"triton\":\"3.7.1\","
-	"  \"torch\":\"2\", \"capture\":\"1\", \"env\":{}, \"census\":[{\"op\":\"aten::empty\", \"line\":12, \"count\":1}],"
+	"\"from\":{\"candidate\":\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\", "
+        "\"triton\":\"3.7.1\","
+	"  \"torch\":\"2\", \"capture\":\"1\", \"env\":{}, \"census\":[{\"op\":\"aten::empty\", \"line\":12, "
+        "\"count\":1}],"
 	"  \"notes\":[\"a note\"]},"
 	"\"buffers\":[{\"bytes\":1600, \"align\":512, \"input\":\"x\"}, {\"bytes\":3200, \"align\":512},"
 	"  {\"bytes\":64, \"align\":512}],"
-	"\"kernels\":[{\"ttir\":\"%HASH%\", \"name\":\"softmax\", \"options\":{\"num_warps\":4, \"num_stages\":2},"
+	"\"kernels\":[{\"ttir\":\"%HASH%\", \"name\":\"softmax\", \"options\":{\"num_warps\":4, "
+        "\"num_stages\":2},"
 	"  \"inline_asm\":false}],"
-	"\"prologue\":[{\"op\":\"fill\", \"dst\":{\"buf\":2, \"at\":0, \"dtype\":\"int32\", \"shape\":[16], \"strides\":[1]},"
+	"\"prologue\":[{\"op\":\"fill\", \"dst\":{\"buf\":2, \"at\":0, \"dtype\":\"int32\", \"shape\":[16], "
+        "\"strides\":[1]},"
 	"  \"bits\":\"0x0000002a\"}],"
 	"\"steps\":["
-	"  {\"op\":\"iota\", \"dst\":{\"buf\":2, \"at\":0, \"dtype\":\"int64\", \"shape\":[8], \"strides\":[1]}, \"start\":3,"
+	"  {\"op\":\"iota\", \"dst\":{\"buf\":2, \"at\":0, \"dtype\":\"int64\", \"shape\":[8], "
+        "\"strides\":[1]}, \"start\":3,"
 	"   \"step\":-1},"
-	"  {\"op\":\"data\", \"dst\":{\"buf\":2, \"at\":8, \"dtype\":\"int16\", \"shape\":[2], \"strides\":[1]},"
+	"  {\"op\":\"data\", \"dst\":{\"buf\":2, \"at\":8, \"dtype\":\"int16\", \"shape\":[2], "
+        "\"strides\":[1]},"
 	"   \"hex\":\"01000200\"},"
-	"  {\"op\":\"copy\", \"dst\":{\"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[16, 50], \"strides\":[50, 1]},"
+	"  {\"op\":\"copy\", \"dst\":{\"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[16, 50], "
+        "\"strides\":[50, 1]},"
 	"   \"src\":{\"buf\":2, \"at\":0, \"dtype\":\"int32\", \"shape\":[16, 50], \"strides\":[1, 0]}},"
-	"  {\"op\":\"launch\", \"kernel\":0, \"grid\":[16, 1, 1], \"line\":31, \"args\":[{\"t\":\"ptr\", \"buf\":0, \"at\":0},"
+	"  {\"op\":\"launch\", \"kernel\":0, \"grid\":[16, 1, 1], \"line\":31, \"args\":[{\"t\":\"ptr\", "
+        "\"buf\":0, \"at\":0},"
 	"   {\"t\":\"ptr\", \"buf\":1, \"at\":0}, {\"t\":\"i32\", \"v\":50}, {\"t\":\"i32\", \"v\":50}]}],"
-	"\"outputs\":[{\"name\":\"y\", \"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[16, 50], \"strides\":[50, 1]}]}";
+	"\"outputs\":[{\"name\":\"y\", \"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[16, 50], "
+        "\"strides\":[50, 1]}]}";
 
-#define LAUNCH "{\"op\":\"launch\",\"kernel\":0,\"grid\":[16,1,1],\"line\":31,\"args\":[{\"t\":\"ptr\",\"buf\":0,\"at\":0}," \
+#define LAUNCH                                                                                               \
+	"{\"op\":\"launch\",\"kernel\":0,\"grid\":[16,1,1],\"line\":31,\"args\":[{\"t\":\"ptr\",\"buf\":0,"  \
+	"\"at\":0},"                                                                                         \
 	"{\"t\":\"ptr\",\"buf\":1,\"at\":0},{\"t\":\"i32\",\"v\":50},{\"t\":\"i32\",\"v\":50}]}"
 
 static struct gk_ir *module;
@@ -67,7 +78,8 @@ static const struct change refused_by_reader[] = {
 	{"steps/3/args/2/v", "2147483648", "steps[3].args[2].v"},
 	{"steps/3/args/2/bits", "\"0x1\"", "steps[3].args[2]"},
 	{"steps/3/args/2/t", "\"u32\"", "steps[3].args[2].t"},
-	{"steps/3/args/2", "{\"t\":\"f16\", \"bits\":\"0x12345\"}", "steps[3].args[2].bits: the bits do not fit"},
+	{"steps/3/args/2", "{\"t\":\"f16\", \"bits\":\"0x12345\"}",
+         "steps[3].args[2].bits: the bits do not fit"},
 	{"steps/3/args/2", "{\"t\":\"f32\", \"bits\":\"1\"}", "steps[3].args[2].bits: bits in the form"},
 	{"steps/3/op", "\"run\"", "steps[3].op"},
 	{"steps/2/dst/strides/0", "49", "steps[2].dst: the view overlaps itself"},
@@ -79,7 +91,7 @@ static const struct change refused_by_reader[] = {
 	{"steps/2/dst/strides/0", "1000000000000", "steps[2].dst: the view leaves"},
 	{"steps/2/src/shape/0", "15", "steps[2]: src and dst of one shape"},
 	{"steps/2/src", "{\"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[16,50], \"strides\":[1,16]}",
-	 "steps[2]: src and dst overlap in part"},
+         "steps[2]: src and dst overlap in part"},
 	{"steps/2/dst/dtype", "\"float33\"", "steps[2].dst.dtype"},
 	{"steps/1/hex", "\"010002\"", "steps[1].hex: two digits for each of 4 bytes"},
 	{"steps/1/hex", "\"0100020G\"", "steps[1].hex: lower-case hexadecimal digits"},
@@ -88,13 +100,18 @@ static const struct change refused_by_reader[] = {
 	{"outputs/0/buf", "64", "outputs[0].buf"},
 	{"outputs/0/name", "\"\"", "outputs[0].name"},
 	{"steps/0", "{\"op\":\"choose\", \"site\":0, \"variants\":[]}", "steps[0].variants: at least one"},
-	{"steps/0", "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{\"a\":[1]}, \"pre\":[], \"launch\":" LAUNCH
-	 "}]}", "steps[0].variants[0].config.a"},
-	{"steps/0", "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{}, \"pre\":[" LAUNCH "], \"launch\":" LAUNCH
-	 "}]}", "steps[0].variants[0].pre[0].op"},
-	{"steps/3/args/0", "{\"t\":\"desc\", \"view\":{\"buf\":0, \"at\":0, \"dtype\":\"bfloat16\", \"shape\":[16, 50], "
-	 "\"strides\":[50, 1]}, \"block\":[8, 8], \"pad\":\"zero\", \"round_tf32\":false}",
-	 "steps[3].args[0].view: a descriptor's strides are multiples of 16 bytes"},
+	{"steps/0",
+         "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{\"a\":[1]}, \"pre\":[], "
+         "\"launch\":" LAUNCH "}]}",
+         "steps[0].variants[0].config.a"},
+	{"steps/0",
+         "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{}, \"pre\":[" LAUNCH
+         "], \"launch\":" LAUNCH "}]}",
+         "steps[0].variants[0].pre[0].op"},
+	{"steps/3/args/0",
+         "{\"t\":\"desc\", \"view\":{\"buf\":0, \"at\":0, \"dtype\":\"bfloat16\", \"shape\":[16, 50], "
+         "\"strides\":[50, 1]}, \"block\":[8, 8], \"pad\":\"zero\", \"round_tf32\":false}",
+         "steps[3].args[0].view: a descriptor's strides are multiples of 16 bytes"},
 };
 
 static const struct change refused_by_validator[] = {
@@ -105,25 +122,30 @@ static const struct change refused_by_validator[] = {
 	{"buffers/0/bytes", "3200", "plan: buffers[0]: input x has 1600 bytes, not 3200"},
 	{"buffers/2/bytes", "100000000", "plan: buffers: 100004800 bytes are more than the 1000000"},
 	{"kernels/0/ttir", "\"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\"",
-	 "plan: kernels[0]: the module cccccccccccc.. did not come with the plan"},
+         "plan: kernels[0]: the module cccccccccccc.. did not come with the plan"},
 	{"kernels/0/name", "\"hardmax\"", "plan: kernels[0]: the module's kernel is softmax, not hardmax"},
 	{"kernels/0/inline_asm", "true", "plan: kernels[0]: inline_asm says true"},
 	{"steps/3/args/3", NULL, "plan: steps[3]: kernel softmax has 4 parameters, 3 arguments are given"},
-	{"steps/3/args/2", "{\"t\":\"i64\", \"v\":50}", "plan: steps[3].args[2]: parameter stride of softmax is of type i32"},
-	{"steps/3/args/0", "{\"t\":\"i64\", \"v\":50}", "plan: steps[3].args[0]: parameter x of softmax is of type !tt.ptr<bf16>"},
+	{"steps/3/args/2", "{\"t\":\"i64\", \"v\":50}",
+         "plan: steps[3].args[2]: parameter stride of softmax is of type i32"},
+	{"steps/3/args/0", "{\"t\":\"i64\", \"v\":50}",
+         "plan: steps[3].args[0]: parameter x of softmax is of type !tt.ptr<bf16>"},
 	{"steps/3/args/0", "{\"t\":\"reloc\", \"buf\":0, \"at\":0}", "plan: steps[3].args[0]: parameter x"},
-	{"steps/3/args/0/at", "8", "plan: steps[3].args[0]: parameter x promises an address divisible by 16, offset 8 is not"},
+	{"steps/3/args/0/at", "8",
+         "plan: steps[3].args[0]: parameter x promises an address divisible by 16, offset 8 is not"},
 	{"buffers/0/align", "8", "plan: steps[3].args[0]: parameter x promises an address divisible by 16"},
 	{"steps/2/dst", "{\"buf\":0, \"at\":0, \"dtype\":\"int16\", \"shape\":[16,50], \"strides\":[50,1]}",
-	 "plan: steps[2]: writes the input x"},
+         "plan: steps[2]: writes the input x"},
 	{"prologue/0", LAUNCH, "plan: prologue[0]: a prologue must not give a kernel the input x"},
-	{"prologue/0", "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{}, \"pre\":[], \"launch\":" LAUNCH "}]}",
-	 "plan: prologue[0]: a prologue has no autotuned launches"},
+	{"prologue/0",
+         "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{}, \"pre\":[], \"launch\":" LAUNCH "}]}",
+         "plan: prologue[0]: a prologue has no autotuned launches"},
 	{"outputs", "[]", "plan: outputs: the task declares 1, the entry returns 0"},
 	{"outputs/0/name", "\"z\"", "plan: outputs[0]: the output y is needed here, not z"},
 	{"outputs/0/dtype", "\"int32\"", "plan: outputs[0]: the output y is declared as float32, not int32"},
 	{"outputs/0/shape/0", "15", "plan: outputs[0]: the output y has another shape"},
-	{"steps/3", NULL, "plan: outputs[0]: the output y is last written by a copy (steps[2]); a kernel must write it"},
+	{"steps/3", NULL,
+         "plan: outputs[0]: the output y is last written by a copy (steps[2]); a kernel must write it"},
 	{"steps/3/args/1/buf", "0", "plan: outputs[0]: the output y is last written by a copy"},
 };
 
@@ -183,7 +205,8 @@ static struct gk_plan *read_changed(const char *path, const char *value, struct 
 }
 
 static struct gk_plan_module modules[1];
-static const struct gk_tensor inputs[] = {{.name = "x", .dtype = GK_BF16, .rank = 2, .shape = {16, 50}, .bytes = 1600}};
+static const struct gk_tensor inputs[] = {
+	{.name = "x", .dtype = GK_BF16, .rank = 2, .shape = {16, 50}, .bytes = 1600}};
 static const struct gk_tensor outputs[] = {{.name = "y", .dtype = GK_F32, .rank = 2, .shape = {16, 50}}};
 
 static struct gk_plan_expect expected(void)
@@ -239,7 +262,8 @@ static void check_refused(void)
 		struct gk_err e = {0};
 		struct gk_plan *plan = read_changed(change->path, change->value, &e);
 
-		if (!ok(plan && gk_plan_validate(plan, &expect, &e) && strstr(e.text, change->message), change->message))
+		if (!ok(plan && gk_plan_validate(plan, &expect, &e) && strstr(e.text, change->message),
+		        change->message))
 			printf("#  got: %s\n", e.text[0] ? e.text : "no failure");
 		gk_plan_free(plan);
 	}
@@ -255,14 +279,18 @@ static void check_allowed(void)
 	expect.allow_fills = true;
 	ok(plan && gk_plan_validate(plan, &expect, &e) == 0, "a task may allow outputs by copies");
 	gk_plan_free(plan);
-	plan = read_changed("steps/2/dst",
-	                    "{\"buf\":0, \"at\":0, \"dtype\":\"int16\", \"shape\":[16,50], \"strides\":[50,1]}", &e);
+	plan = read_changed(
+		"steps/2/dst",
+		"{\"buf\":0, \"at\":0, \"dtype\":\"int16\", \"shape\":[16,50], \"strides\":[50,1]}", &e);
 	expect.in_place = &in_place;
 	ok(plan && gk_plan_validate(plan, &expect, &e) == 0, "a task may allow writing an input");
 	gk_plan_free(plan);
-	plan = read_changed("steps/0", "{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{\"B\":64}, \"pre\":["
-	                               "{\"op\":\"fill\", \"dst\":{\"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[8], "
-	                               "\"strides\":[1]}, \"bits\":\"0x0\"}], \"launch\":" LAUNCH "}]}", &e);
+	plan = read_changed(
+		"steps/0",
+		"{\"op\":\"choose\", \"site\":0, \"variants\":[{\"config\":{\"B\":64}, \"pre\":["
+		"{\"op\":\"fill\", \"dst\":{\"buf\":1, \"at\":0, \"dtype\":\"float32\", \"shape\":[8], "
+		"\"strides\":[1]}, \"bits\":\"0x0\"}], \"launch\":" LAUNCH "}]}",
+		&e);
 	if (!ok(plan && gk_plan_validate(plan, &expect, &e) == 0, "an autotuned launch has variants"))
 		printf("# %s\n", e.text);
 	gk_plan_free(plan);
@@ -273,7 +301,8 @@ static void check_duplicates(void)
 	static const char text[] = "{\"plan\":1, \"plan\":1}";
 	struct gk_err e = {0};
 
-	ok(!gk_plan_read("plan", text, strlen(text), &e) && strstr(e.text, "uplicate"), "a duplicate key is refused");
+	ok(!gk_plan_read("plan", text, strlen(text), &e) && strstr(e.text, "uplicate"),
+	   "a duplicate key is refused");
 	ok(!gk_plan_read("plan", "[1", 2, &e), "text that is no JSON is refused");
 	ok(!gk_plan_read("plan", "", GK_PLAN_MAX_TEXT + 1, &e), "a plan has a ceiling");
 }
@@ -326,7 +355,8 @@ static void check_same(void)
 	ok(strcmp(a, b) != 0, "another argument gives another hash");
 	ok(!gk_plan_is_same(plan, other, NULL, 0, why, sizeof why), "plans with different arguments differ");
 	is_text(why, "steps[3].args[2].v: 50 against 49", "and the place is named");
-	ok(gk_plan_is_same(plan, other, &scalar, 1, why, sizeof why), "unless the argument is a scalar that stands for data");
+	ok(gk_plan_is_same(plan, other, &scalar, 1, why, sizeof why),
+	   "unless the argument is a scalar that stands for data");
 	scalar.b = 48;
 	ok(!gk_plan_is_same(plan, other, &scalar, 1, why, sizeof why), "and holds just its values");
 	gk_plan_free(other);
@@ -347,7 +377,8 @@ static void check_print(void)
 	gk_buf_auto out = GK_BUF_INIT;
 
 	gk_plan_print(plan, modules, 1, &out);
-	ok(strstr(gk_buf_text(&out), "launch softmax (k0), grid 16 x 1 x 1, line 31\n"), "a launch is printed");
+	ok(strstr(gk_buf_text(&out), "launch softmax (k0), grid 16 x 1 x 1, line 31\n"),
+	   "a launch is printed");
 	ok(strstr(gk_buf_text(&out), "stride           50\n"), "with its arguments by name");
 	ok(strstr(gk_buf_text(&out), "x                b0 (x)\n"), "and its buffers");
 	ok(strstr(gk_buf_text(&out), "fill int32[16] in b2 with 42\n"), "a fill is printed");
