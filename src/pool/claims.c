@@ -110,7 +110,8 @@ static int take_frame(struct claims *claims, struct gk_frame *frame)
 		claims->blob_bytes += frame->blobs[i].size;
 	if (claims->is_complete)
 		return bad(claims, "%s came after the end", gk_wire_type_name(frame->type));
-	if (claims->reader.total_bytes - claims->blob_bytes - claims->reader.input.size > MAX_JSON)
+	claims->is_flood = claims->reader.total_bytes - claims->blob_bytes - claims->reader.input.size > MAX_JSON;
+	if (claims->is_flood)
 		return bad(claims, "more than %zu bytes of claims", MAX_JSON);
 	switch (frame->type) {
 	case GK_WIRE_TTIR:

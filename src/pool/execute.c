@@ -47,6 +47,7 @@ static int copy_output(struct gk_frame *frame, size_t index, int fd, struct gk_e
 {
 	struct gk_blob_map map;
 	size_t done = 0;
+	bool is_whole;
 
 	if (gk_frame_map(frame, index, MAX_OUTPUT, &map, e) < 0)
 		return -1;
@@ -57,8 +58,9 @@ static int copy_output(struct gk_frame *frame, size_t index, int fd, struct gk_e
 			break;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	is_whole = done == map.size || gk_err_errno(e, "an output") == 0;
 	gk_blob_unmap(&map);
-	return done == map.size ? 0 : gk_err_errno(e, "an output");
+	return is_whole ? 0 : -1;
 }
 
 static int take_outputs(struct execute_job *x, struct gk_frame *frame, struct gk_err *e)
