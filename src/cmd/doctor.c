@@ -172,7 +172,7 @@ static void look_at_sandbox(struct findings *all)
 	const struct gk_box_facts *facts = gk_box_probe();
 
 	for (size_t i = 0; i < gk_count_of(layers); i++) {
-		bool works = facts->namespaces & layers[i].bit;
+		bool works = layers[i].bit == GK_NS_PID ? facts->pid_namespace : facts->namespaces & layers[i].bit;
 
 		find(all, layers[i].name, works ? WORKS : LACKS, works ? "usable" : facts->why);
 	}
