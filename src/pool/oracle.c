@@ -104,6 +104,7 @@ static void deliver(struct job *job)
 		lint.passed = json_is_true(json_object_get(o->answer, "ok"));
 		lint.kind = text_of(o->answer, "kind");
 		lint.message = text_of(o->answer, "message");
+		lint.notes = json_object_get(o->answer, "notes");
 		lint.line = (int)json_integer_value(json_object_get(o->answer, "line"));
 	}
 	o->lint(o->ctx, &lint);

@@ -36,6 +36,7 @@ struct gk_lint_result {
 	bool passed;
 	const char *kind, *message; /* "" when passed */
 	int line;
+	const json_t *notes; /* array of strings, or NULL */
 };
 typedef void gk_lint_fn(void *ctx, const struct gk_lint_result *result);
 
