@@ -51,8 +51,12 @@ class StudyDispatch(Dispatch):
             return ones[0].reshape(-1)[0].item()
         if name in ("equal", "allclose"):
             return True
-        mapped = tree_map(lambda leaf: torch.ones(leaf.shape, dtype=leaf.dtype) if is_device(leaf) else leaf, list(args))
-        return tree_map(lambda leaf: self.upload(leaf) if isinstance(leaf, torch.Tensor) else leaf, func(*mapped, **kwargs))
+        mapped = tree_map(
+            lambda leaf: torch.ones(leaf.shape, dtype=leaf.dtype) if is_device(leaf) else leaf, list(args)
+        )
+        return tree_map(
+            lambda leaf: self.upload(leaf) if isinstance(leaf, torch.Tensor) else leaf, func(*mapped, **kwargs)
+        )
 
     def _to_host(self, name: str, src: torch.Tensor, use: Callable[[torch.Tensor], Any]) -> Any:
         if self.inside or self.recorder.twin(src) is not None:
@@ -141,7 +145,9 @@ class Study:
             if "backward" in vars(kind):
                 kind.backward = staticmethod(self.entry(name + ".backward", kind.backward, 1))  # type: ignore[attr-defined]
             return
-        methods = ["forward"] if issubclass(kind, torch.nn.Module) else [m for m in vars(kind) if not m.startswith("_")]
+        methods = (
+            ["forward"] if issubclass(kind, torch.nn.Module) else [m for m in vars(kind) if not m.startswith("_")]
+        )
         for method in methods + ["__call__"]:
             function = vars(kind).get(method)
             if callable(function) and not isinstance(function, (staticmethod, classmethod)):
@@ -248,7 +254,9 @@ class Study:
             if found is not None:
                 raise plan.Unstable(f"two calls with equal arguments did not do the same: {found}")
         used = [b for step in [*last.steps, {"out": last.outputs}] for b in plan.buffers_of(step)]
-        own = {serial for call in calls for serial in call.own} - {b.serial for s in self.kept for b in plan.written(s)}
+        own = {serial for call in calls for serial in call.own} - {
+            b.serial for s in self.kept for b in plan.written(s)
+        }
         rest = plan.extras(calls[0].steps, last.steps) if len(calls) > 1 else []
         before = plan.prologue((rest or []) + self.kept, last.steps, last.own, set()) if rest else []
         inputs: List[Buffer] = []
@@ -257,7 +265,11 @@ class Study:
                 buffer.name = f"in{len(inputs)}"
                 inputs.append(buffer)
         builder = plan.Builder(inputs)
-        head = {"target": self.target, "case": hashlib.sha256(str(len(self.calls)).encode()).hexdigest(), "from": self.origin}
+        head = {
+            "target": self.target,
+            "case": hashlib.sha256(str(len(self.calls)).encode()).hexdigest(),
+            "from": self.origin,
+        }
         body = builder.plan(head, before, last.steps, last.outputs)
         for buffer in inputs:
             buffer.name = None

@@ -131,8 +131,16 @@ class Peer:
     def __init__(self, role: str, **environment: str) -> None:
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
-        env = {**os.environ, "PYTHONPATH": WORKER, "GEAK_FD": str(theirs.fileno()), "GEAK_BUILD": "test", **environment}
-        self.process = subprocess.Popen([sys.executable, "-m", "geak_worker", role], pass_fds=[theirs.fileno()], env=env)
+        env = {
+            **os.environ,
+            "PYTHONPATH": WORKER,
+            "GEAK_FD": str(theirs.fileno()),
+            "GEAK_BUILD": "test",
+            **environment,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "geak_worker", role], pass_fds=[theirs.fileno()], env=env
+        )
         theirs.close()
         self.channel = Channel(ours)
         self.hello = self.channel.receive()

@@ -358,7 +358,9 @@ def results_kept_between_calls_are_refused() -> None:
         """
     )
     result = capture(text, "f", [tensor("x", 16)])
-    assert result.cannot["kind"] == "unstable_plan" and "kept between calls" in result.cannot["message"], result.cannot
+    assert result.cannot["kind"] == "unstable_plan" and "kept between calls" in result.cannot["message"], (
+        result.cannot
+    )
     assert result.ended
 
 
@@ -408,7 +410,11 @@ def a_caught_refusal_stays_a_refusal() -> None:
 def the_framework_s_arithmetic_is_no_kernel() -> None:
     text = source("def f(x):\n    return torch.softmax(x, -1)\n")
     result = capture(text, "f", [tensor("x", 16, 8)])
-    assert result.cannot["kind"] == "not_a_kernel" and result.cannot["line"] == 5 and "softmax" in result.cannot["message"]
+    assert (
+        result.cannot["kind"] == "not_a_kernel"
+        and result.cannot["line"] == 5
+        and "softmax" in result.cannot["message"]
+    )
     result = capture(text, "f", [tensor("x", 16, 8)], allow=["_softmax"])
     assert result.cannot["kind"] == "not_capturable"
 
@@ -520,7 +526,14 @@ def the_device_answers_for_the_target() -> None:
             return run(out, torch.empty_like(out))
         """
     )
-    for target, count in (("sm_80", 108), ("sm_90", 132), ("gfx942", 304), ("gfx90a", 110), ("gfx950", 256), ("cpu", 132)):
+    for target, count in (
+        ("sm_80", 108),
+        ("sm_90", 132),
+        ("gfx942", 304),
+        ("gfx90a", 110),
+        ("gfx950", 256),
+        ("cpu", 132),
+    ):
         result = capture(text, "f", [tensor("x", 16)], target=target)
         one(result)
         assert result.plan["outputs"][0]["shape"] == [count] and result.plan["target"] == target
@@ -639,6 +652,48 @@ def autograd_functions_and_custom_operators_run_their_forward() -> None:
     result = capture(text, "f", [tensor("x", 16)])
     one(result)
     assert result.steps() == ["launch", "launch"]
+
+
+@test
+def a_default_device_is_the_device() -> None:
+    text = with_scale(
+        """
+        torch.set_default_device("cuda")
+        def f(x):
+            with torch.device("cuda"):
+                out = torch.zeros(16)
+            return run(torch.empty(16), out)
+        """
+    )
+    result = capture(text, "f", [tensor("x", 16)])
+    one(result)
+    assert result.steps() == ["fill", "launch"]
+
+
+@test
+def what_makes_kernels_of_its_own_is_refused() -> None:
+    text = source("@torch.compile\ndef g(x):\n    return x + 1\n\ndef f(x):\n    return g(x)\n")
+    cannot = capture(text, "f", [tensor("x", 16)]).cannot
+    assert cannot["kind"] == "not_a_kernel" and cannot["op"] == "torch.compile" and cannot["line"] == 9, cannot
+    text = source("def f(x):\n    g = torch.cuda.CUDAGraph()\n    return x\n")
+    assert capture(text, "f", [tensor("x", 16)]).cannot["op"] == "CUDAGraph"
+    assert capture(source("def f(x):\n    return x.to('cuda:1')\n"), "f", [tensor("x", 16)]).cannot["op"] == "cuda:1"
+
+
+@test
+def printing_kernels_are_noted() -> None:
+    text = source(
+        """
+        @triton.jit
+        def kernel(x):
+            tl.device_print("x", tl.load(x))
+
+        def f(x):
+            kernel[(1,)](x)
+            return x
+        """
+    )
+    assert capture(text, "f", [tensor("x", 4)]).plan["from"]["notes"] == ["kernel kernel prints"]
 
 
 @test

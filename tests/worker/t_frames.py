@@ -7,10 +7,9 @@ import os
 import socket
 import struct
 
-from helper import Channel, Frame, Tests, parse, sealed_memfd
-
 from geak_worker import frames
 from geak_worker.frames import FrameError, PipeWriter, decode_head, encode, read_memfd
+from helper import Channel, Frame, Tests, parse, sealed_memfd
 
 tests = Tests()
 test = tests.add

@@ -6,11 +6,10 @@ import os
 import tempfile
 from typing import Any, Dict, List, Optional
 
-from helper import SUITES, Frame, Peer, Tests, sealed_memfd, source
-
 import torch
 from geak_worker import lint, oracle, task_entry
 from geak_worker.frames import read_memfd
+from helper import SUITES, Frame, Peer, Tests, sealed_memfd, source
 
 tests = Tests()
 test = tests.add
@@ -58,7 +57,9 @@ def seeds_decide_the_values() -> None:
 def expected_values_are_float64_with_the_declared_dtype_beside() -> None:
     made = inputs("flip", FLIP)
     x = tensors(made, "args")[0]
-    answer = ask("expected", made.fds, task=os.path.join(SUITES, "starter", "flip"), case=FLIP, args=made.json["args"])
+    answer = ask(
+        "expected", made.fds, task=os.path.join(SUITES, "starter", "flip"), case=FLIP, args=made.json["args"]
+    )
     (head,) = answer.json["outputs"]
     assert (head["dtype"], head["declared"], head["name"]) == ("float64", "float16", "out")
     assert torch.equal(tensors(answer, "outputs")[0], x.double().flip(-1))

@@ -77,11 +77,13 @@ class Site:
         return self.tuner.fn.run(*self.args, **self.kwargs, **config.all_kwargs())
 
     def all(self, configs: List[Any], number: int) -> Any:
-        steps, variants, result, failure = self.recorder.steps, [], None, None
-        best = None
+        steps = self.recorder.steps
+        variants: List[Dict[str, Any]] = []
+        result = failure = best = None
         self.settle()
         for config in configs:
-            self.recorder.steps = own = []
+            own: List[Dict[str, Any]] = []
+            self.recorder.steps = own
             try:
                 made = self.one(config)
             except (OutOfResources, CompilationError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from types import FrameType
 from typing import List, Optional
 
 CANDIDATE_PATH = "/geak/candidate.py"
@@ -35,7 +36,7 @@ class CannotCapture(RuntimeError):
 
 def candidate_line(path: str = CANDIDATE_PATH) -> int:
     """The line of the innermost active frame of the candidate's file; 0 when there is none."""
-    frame = sys._getframe(1)
+    frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == path:
             return frame.f_lineno

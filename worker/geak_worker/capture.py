@@ -15,10 +15,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 import triton
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: F401  (loaded before the fork)
 
 from . import autotune, custom, device_facts, driver, plan, pretend, source
-from .cannot import CANDIDATE_PATH, WRONG_CONTRACT, CannotCapture, Refusal
+from .cannot import CANDIDATE_PATH, NOT_CAPTURABLE, WRONG_CONTRACT, CannotCapture, Refusal
 from .dispatch import Dispatch, is_device
 from .frames import MAX_BLOB_BYTES, Frame, FrameError
 from .kernels import Compiler, Kernel
@@ -154,6 +153,13 @@ class Capture:
             made.outputs = self.outputs(result)
         except BaseException as error:
             made.error = error
+        if made.error is not None and "meta tensor" in source.message_of(made.error):
+            recorder.refusals.note(
+                NOT_CAPTURABLE,
+                "",
+                "the wrapper needs the values of a tensor on the host",
+                source.line_of(made.error, self.module),
+            )
         made.refusal = recorder.refusals.first()
         made.steps = recorder.steps
         made.own = set(range(before, len(recorder.by_serial)))
@@ -193,7 +199,7 @@ class Capture:
         try:
             self.send_plan(index, *message)
         except FrameError as error:
-            self.cannot(index, Refusal("not_capturable", "plan", 0, f"the plan is too large: {error}"))
+            self.cannot(index, Refusal(NOT_CAPTURABLE, "plan", 0, f"the plan is too large: {error}"))
 
     def failed(self, index: int, call: Call) -> bool:
         if call.refusal is not None:
@@ -264,7 +270,9 @@ class Capture:
         self.raise_words(index, type(error).__name__, source.message_of(error), line, source.trace_of(error))
 
     def raise_words(self, index: int, kind: str, message: str, line: int = 0, trace: str = "") -> None:
-        self.send(Frame("raised", json={"case": index, "type": kind, "message": message, "line": line, "trace": trace}))
+        self.send(
+            Frame("raised", json={"case": index, "type": kind, "message": message, "line": line, "trace": trace})
+        )
 
 
 def provenance(candidate: bytes, build: str, census: List[Dict[str, Any]], notes: Sequence[str]) -> Dict[str, Any]:

@@ -9,7 +9,6 @@ import torch
 from .pretend import recording
 
 
-
 def _reinterpret(tensor: Any, size: Any, stride: Any, offset_increment: int = 0) -> Any:
     """A view that torch's own compiler writes into its kernels."""
     return torch.as_strided(tensor, size, stride, tensor.storage_offset() + offset_increment)

@@ -60,7 +60,13 @@ class Dispatch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
-            makes = torch.device(kwargs["device"]).type == "meta" if kwargs.get("device") is not None else False
+            makes = False
+            if kwargs.get("device") is not None:
+                device = torch.device(kwargs["device"])
+                if device.type == "cuda":  # it came past the function mode: a default device, or torch's own code
+                    device = torch.device("meta")
+                    kwargs = dict(kwargs, device=device)
+                makes = device.type == "meta"
             tensors = device_tensors(args, kwargs)
             if not tensors and not makes:
                 return func(*args, **kwargs)
@@ -72,7 +78,11 @@ class Dispatch(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if func.is_view or name in UNMARKED_VIEWS:
             return func(*args, **kwargs)
-        if name in READS or torch.Tag.data_dependent_output in func.tags or torch.Tag.dynamic_output_shape in func.tags:
+        if (
+            name in READS
+            or torch.Tag.data_dependent_output in func.tags
+            or torch.Tag.dynamic_output_shape in func.tags
+        ):
             return self._read(func, name, tensors, args, kwargs)
         if name in EMPTY:
             return self._empty(func, args, kwargs)
@@ -182,7 +192,7 @@ class Dispatch(TorchDispatchMode):
         elif is_device(value) and self.recorder.twin(value) is None:
             self.recorder.copy(tensor, value)
         else:
-            number = self.recorder.twin(value).item() if is_device(value) else value
+            number = self.recorder.twin(value) if is_device(value) else value
             self.recorder.fill(tensor, number.item() if isinstance(number, torch.Tensor) else number)
         return tensor
 

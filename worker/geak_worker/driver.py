@@ -116,6 +116,6 @@ def install(device: Device, compiler: Compiler) -> None:
     if hasattr(triton_driver, "_default"):
         triton_driver._default = triton_driver.active
     for module in (triton, triton_compiler, sys.modules["triton.compiler"]):
-        module.compile = compiler
+        setattr(module, "compile", compiler)
     testing.do_bench = constant_benchmark
     testing.do_bench_cudagraph = constant_benchmark

@@ -83,7 +83,7 @@ def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], 
 
 def _capture(request: Dict[str, Any], source: bytes, result: int, build: str) -> int:
     """Records the candidate; 0 when all was said that there was to say."""
-    faulthandler.enable(file=sys.__stderr__)
+    faulthandler.enable(file=2)
     from .capture import Capture
 
     Capture(request, source, PipeWriter(result).send, build).run()

@@ -133,13 +133,17 @@ class Compiler:
         self.compiling = src
         if not isinstance(src, triton_compiler.ASTSource):
             raise recorder.refusals.refuse(
-                NOT_CAPTURABLE, "triton.compile", "the candidate compiles IR text or Gluon; only @triton.jit functions count"
+                NOT_CAPTURABLE,
+                "triton.compile",
+                "the candidate compiles IR text or Gluon; only @triton.jit functions count",
             )
         self._check_origin(src, recorder)
         parsed = backend.parse_options(dict(options or {}))
         self._check_options(options or {}, backend, recorder)
         kernel = Kernel(to_ttir(src, target, parsed), self.requested(parsed))
         kernel = self.kernels.setdefault(kernel.key, kernel)
+        if "tt.print" in kernel.ttir:
+            recorder.note(f"kernel {kernel.name} prints")
         self.compiling = None
         return Recorded(self, kernel, src, target, parsed)
 
@@ -155,7 +159,9 @@ class Compiler:
             )
         if type(src).__name__ != "ASTSource":
             raise recorder.refusals.refuse(
-                NOT_CAPTURABLE, "gluon", "Gluon kernels have no Triton IR and cannot be captured yet; use triton.language"
+                NOT_CAPTURABLE,
+                "gluon",
+                "Gluon kernels have no Triton IR and cannot be captured yet; use triton.language",
             )
 
     def _check_options(self, options: Dict[str, Any], backend: Any, recorder: Recorder) -> None:
@@ -294,12 +300,16 @@ class Arguments:
     def known(self, tensor: torch.Tensor) -> None:
         if not self.recorder.buffer(tensor).known and not self.recorder.refusals.entries:
             self.recorder.refusals.note(
-                NOT_CAPTURABLE, self.kernel.name, f"kernel {self.kernel.name} gets a tensor made by PyTorch's arithmetic"
+                NOT_CAPTURABLE,
+                self.kernel.name,
+                f"kernel {self.kernel.name} gets a tensor made by PyTorch's arithmetic",
             )
 
     def _stray(self, address: int) -> Dict[str, Any]:
         raise self.recorder.refusals.refuse(
-            NOT_CAPTURABLE, self.kernel.name, f"kernel {self.kernel.name} gets the address {address:#x}, which is no tensor's"
+            NOT_CAPTURABLE,
+            self.kernel.name,
+            f"kernel {self.kernel.name} gets the address {address:#x}, which is no tensor's",
         )
 
     def integer(self, kind: str, value: Any) -> Dict[str, Any]:

@@ -136,7 +136,11 @@ def _has_kernel(tree: ast.Module) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and _is_kernel(node):
             return True
-        if isinstance(node, ast.Call) and _dotted(node.func) in ("triton.jit", "jit", "triton.runtime.jit.JITFunction"):
+        if isinstance(node, ast.Call) and _dotted(node.func) in (
+            "triton.jit",
+            "jit",
+            "triton.runtime.jit.JITFunction",
+        ):
             return True
     return False
 
@@ -150,6 +154,12 @@ def _notes(tree: ast.Module) -> List[str]:
             modules.update(a.name.split(".")[0] for a in node.names)
         elif isinstance(node, ast.ImportFrom):
             modules.add((node.module or "").split(".")[0])
-        elif isinstance(node, ast.Call) and _dotted(node.func) in ("exec", "eval", "__import__", "os.system", "os._exit"):
+        elif isinstance(node, ast.Call) and _dotted(node.func) in (
+            "exec",
+            "eval",
+            "__import__",
+            "os.system",
+            "os._exit",
+        ):
             calls.add(_dotted(node.func))
     return [f"imports {name}" for name in sorted(modules & SUSPICIOUS)] + [f"calls {name}" for name in sorted(calls)]

@@ -178,7 +178,9 @@ def _ordered(values: Dict[str, Any], task: Task) -> List[Tuple[str, Any]]:
     params = task.entry.params or list(values)
     strange = [name for name in values if name not in params]
     if strange:
-        raise TaskError(f"{task.folder}/oracle.py: make_inputs gives {strange[0]}, which is no parameter of the entry")
+        raise TaskError(
+            f"{task.folder}/oracle.py: make_inputs gives {strange[0]}, which is no parameter of the entry"
+        )
     return [(name, values[name]) for name in params if name in values]
 
 
@@ -189,13 +191,15 @@ def _argument(name: str, value: Any, task: Task) -> Tuple[Dict[str, Any], Any]:
     kinds = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"), (type(None), "none"))
     for type_, kind in kinds:
         if isinstance(value, type_):
-            if kind == "float" and not math.isfinite(value):
+            if isinstance(value, float) and not math.isfinite(value):
                 raise TaskError(f"{task.folder}/oracle.py: {name} is {value}; scalars must be finite")
             return {"name": name, "kind": kind, "value": value}, None
     raise TaskError(f"{task.folder}/oracle.py: {name} is a {type(value).__name__}; tensors and scalars are allowed")
 
 
-def _output(name: str, value: torch.Tensor, inputs: Dict[str, Any], task: Task) -> Tuple[Dict[str, Any], torch.Tensor]:
+def _output(
+    name: str, value: torch.Tensor, inputs: Dict[str, Any], task: Task
+) -> Tuple[Dict[str, Any], torch.Tensor]:
     """Header and contiguous bytes of an expected output: float64 where a float is declared."""
     declared = task.entry.returns.get(name) or dtype_name(value.dtype)
     if declared.startswith("like:"):
@@ -258,7 +262,7 @@ def tensor_from(head: Dict[str, Any], data: bytes) -> torch.Tensor:
 
 def scalar_from(arg: Dict[str, Any]) -> Any:
     """The Python value of a scalar argument: a float may have come as an integer."""
-    value = arg.get("value")
+    value: Any = arg.get("value")
     return float(value) if arg["kind"] == "float" else value
 
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .cannot import NOT_CAPTURABLE
+from .cannot import NOT_A_KERNEL, NOT_CAPTURABLE
 from .device_facts import Device, Properties
 from .record import Recorder
 
@@ -290,9 +290,39 @@ def install(device: Device, recorder: Callable[[], Recorder]) -> None:
     torch._C._dynamo.guards._empty_strided_cuda = lambda size, stride, dtype: torch.empty_strided(
         size, stride, dtype=dtype, device="cuda"
     )
+    _install_more(recorder)
     _install_version(device)
     _install_storage(recorder)
     _install_backward()
+
+
+def _install_more(recorder: Callable[[], Recorder]) -> None:
+    """What else asks for a device, and what would make kernels of its own."""
+    cuda = torch.cuda
+    cuda.is_current_stream_capturing = lambda: False
+    cuda.can_device_access_peer = lambda *a: False
+    for name in ("range_push", "range_pop", "mark", "range_start", "range_end"):
+        setattr(cuda.nvtx, name, _nothing())
+    cuda.nvtx.range = lambda *a, **k: contextlib.nullcontext()
+    accelerator = getattr(torch, "accelerator", None)
+    if accelerator is not None:
+        accelerator.is_available = lambda: True
+        accelerator.device_count = lambda: 1
+        accelerator.current_accelerator = lambda *a, **k: torch.device("cuda")
+        accelerator.current_device_index = lambda: 0
+        accelerator.current_stream = lambda *a: Stream()
+        accelerator.synchronize = _nothing()
+        accelerator.set_device_index = _nothing()
+
+    def compile_(model: Any = None, *args: Any, **kwargs: Any) -> Any:
+        def compiled(*call_args: Any, **call_kwargs: Any) -> Any:
+            raise recorder().refusals.refuse(
+                NOT_A_KERNEL, "torch.compile", "torch.compile makes kernels of its own; write them in the candidate"
+            )
+
+        return compiled if model is not None else compile_
+
+    torch.compile = compile_  # type: ignore[assignment]
 
 
 def _nothing() -> Callable[..., None]:

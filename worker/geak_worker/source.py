@@ -33,7 +33,7 @@ def prepare(text: str, path: str = CANDIDATE_PATH, name: str = MODULE_NAME) -> M
     """An empty module whose source inspect and linecache find."""
     module = ModuleType(name)
     module.__file__ = path
-    module.__loader__ = Loader(text)
+    module.__loader__ = Loader(text)  # type: ignore[assignment]
     sys.modules[name] = module
     # no modification time: linecache never checks that the file exists
     linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)

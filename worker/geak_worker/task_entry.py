@@ -26,7 +26,8 @@ def _indent(line: str) -> int:
 
 def read(text: str) -> Entry:
     """The entry of a task file; empty lists where the block is missing."""
-    entry, section, inside, item = Entry(), "", False, {}
+    entry, section, inside = Entry(), "", False
+    item: Dict[str, str] = {}
     for line in text.splitlines():
         bare = line.split(" #")[0].strip()
         if not bare or bare.startswith("#"):

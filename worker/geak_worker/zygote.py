@@ -24,11 +24,10 @@ import socket
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Dict, Optional
 
 from . import facts
-from .box import HAS_MOUNT, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box
-from .box import PR_SET_CHILD_SUBREAPER
+from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box
 from .frames import Channel, Frame, FrameError
 
 BACKSTOP_MS = 5000
@@ -225,7 +224,9 @@ class Stub:
             self.become_inside(notify, ready)
             from . import inside
 
-            inside.main(self.box, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside, tmp, self.build)
+            inside.main(
+                self.box, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside, tmp, self.build
+            )
         notify_inside.close()
         os.close(ready_inside)
         pidfd = os.pidfd_open(pid)
@@ -281,7 +282,3 @@ def main(build: str) -> int:
     gc.disable()
     Zygote(channel, box, build).serve()
     return 0
-
-
-__all__: List[str] = ["Stub", "Zygote", "main"]
-_ = Any
