@@ -150,20 +150,34 @@ static void add_trial(struct gk_cascade *c, size_t case_index, int round, int va
 	gk_vec_push(&c->trials, t);
 }
 
+/* The first launch alone: what hangs or crashes does so once, not in every case. */
+static void start_probe(struct gk_cascade *c)
+{
+	c->wave_first = c->trials.count;
+	add_trial(c, 0, 0, 0);
+}
+
+static void add_case(struct gk_cascade *c, int rounds)
+{
+	size_t i = c->next_case++;
+
+	for (int round = i == 0; round < rounds; round++) /* the probe was round 0 of case 0 */
+		add_trial(c, i, round, 0);
+	for (int variant = 1; !c->is_failing && variant < c->cases[i].variants; variant++)
+		add_trial(c, i, 0, variant);
+}
+
 static void start_wave(struct gk_cascade *c)
 {
-	size_t width = c->is_failing ? GK_JUDGE_AFTER : GK_JUDGE_WAVE, left = c->setup.case_count - c->next_case;
-	int rounds = c->is_failing ? 1 : c->rounds;
+	size_t width = c->is_failing ? GK_JUDGE_AFTER : GK_JUDGE_WAVE, left;
 
+	if (c->is_failing && c->next_case == 0)
+		c->next_case = 1;
+	left = c->setup.case_count - c->next_case;
 	c->wave_first = c->trials.count;
-	c->wave_case = c->next_case;
-	for (size_t end = c->next_case + (width < left ? width : left); c->next_case < end; c->next_case++) {
-		for (int round = 0; round < rounds; round++)
-			add_trial(c, c->next_case, round, 0);
-		for (int variant = 1; !c->is_failing && variant < c->cases[c->next_case].variants; variant++)
-			add_trial(c, c->next_case, 0, variant);
-	}
-	if (c->wave_case == c->next_case)
+	for (size_t end = c->next_case + (width < left ? width : left); c->next_case < end;)
+		add_case(c, c->is_failing ? 1 : c->rounds);
+	if (c->wave_first == c->trials.count) /* one case, one round: the probe was all */
 		finish(c);
 }
 
@@ -190,19 +204,26 @@ static void take_failing(struct case_state *s, struct trial *t)
 	move_failing(&s->exec, &t->failing);
 }
 
+/* What takes long to happen is not asked to happen again. */
+static bool is_fatal(const char *kind)
+{
+	return strcmp(kind, "hang") == 0 || strcmp(kind, "crash") == 0 || strcmp(kind, "budget") == 0;
+}
+
 static void end_wave(struct gk_cascade *c)
 {
-	bool failed = c->is_failing, was_failing = c->is_failing;
+	bool failed = c->is_failing, was_failing = c->is_failing, fatal = false;
 
 	for (size_t i = c->wave_first; i < c->trials.count; i++) {
 		struct trial *t = c->trials.items[i];
 
 		c->cases[t->x.case_index].is_tried = true;
 		failed |= !t->is_right;
+		fatal |= !t->is_right && is_fatal(t->failing.kind);
 		take_failing(&c->cases[t->x.case_index], t);
 	}
 	c->is_failing = failed;
-	if (was_failing || c->next_case == c->setup.case_count)
+	if (was_failing || fatal || c->next_case == c->setup.case_count)
 		finish(c);
 	else
 		start_wave(c);
@@ -217,7 +238,8 @@ void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_ju
 	if (c->phase != PHASE_EXECUTE || !t || t->is_told)
 		return;
 	t->is_told = true;
-	c->stages_ms[GK_STAGE_EXEC] += ms;
+	if (ms > c->stages_ms[GK_STAGE_EXEC])
+		c->stages_ms[GK_STAGE_EXEC] = ms;
 	trial_judge(c, t, data, result, got, want);
 	if (wave_is_told(c))
 		end_wave(c);
@@ -306,7 +328,10 @@ static void compare_takes(struct gk_cascade *c)
 	}
 	hash_plans(c);
 	c->phase = PHASE_EXECUTE;
-	start_wave(c);
+	if (c->setup.case_count > 0)
+		start_probe(c);
+	else
+		finish(c);
 }
 
 static int take_1_failed(const struct gk_cascade *c)

@@ -5,7 +5,7 @@
  *
  *   next    -> LINT
  *   linted  -> CAPTURE take 0, CAPTURE take 1 (other salt, other values of scalars that stand for data)
- *   captured (both) -> EXECUTE ... a wave: all rounds of the next few cases
+ *   captured (both) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
  *   executed (the whole wave) -> the next wave, or after a failure one round of a few more cases
  *   ...     -> DONE with the verdict
  *
@@ -87,7 +87,10 @@ void gk_cascade_linted(struct gk_cascade *cascade, const struct gk_lint_result *
 /* data: one per case, of the take's round, outputs included; borrowed for the call. */
 void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_judge_data *data,
                          const struct gk_capture_result *result, double ms);
-/* got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. */
+/*
+ * got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. ms: since the
+ * first execution was asked for.
+ */
 void gk_cascade_executed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
                          const struct gk_execute_result *result, const void *const *got, const void *const *want,
                          double ms);

@@ -17,8 +17,7 @@
 struct gk_rules {
 	size_t cases;
 	bool zeros, constant, other_seed;         /* refused somewhere */
-	bool input[GK_PLAN_MAX_BUFFERS];          /* input i as the output: refused somewhere, or never of its shape */
-	bool is_like_input[GK_PLAN_MAX_BUFFERS];  /* input i had the output's count of elements in some case */
+	bool input[GK_PLAN_MAX_BUFFERS];          /* input i as the output: refused somewhere */
 	bool has_dtype[GK_DTYPE_COUNT], lower[GK_DTYPE_COUNT];
 	bool depends[GK_PLAN_MAX_BUFFERS];        /* the outputs changed with input i */
 	bool is_refused;                          /* the expected values themselves, rounded once, were refused */

@@ -62,8 +62,7 @@ struct gk_cascade {
 	struct GK_VEC(struct trial *) trials;
 	size_t next_trial; /* to be issued */
 	size_t next_case;  /* not yet in a wave */
-	size_t wave_first; /* trial and case with which the wave under way begins */
-	size_t wave_case;
+	size_t wave_first; /* trial with which the wave under way begins */
 	bool is_failing;   /* a wave had a failure: one more, then the verdict */
 	char plan_hash[GK_HEX_SIZE];
 	double stages_ms[GK_STAGE_COUNT];

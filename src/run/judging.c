@@ -27,7 +27,7 @@ static void fail_job(struct job *job, const struct gk_err *why)
 	pump(job);
 }
 
-static json_t *entry_json(const struct gk_task *task)
+json_t *judging_entry(const struct gk_task *task)
 {
 	json_t *params = json_array();
 
@@ -53,7 +53,7 @@ static void linted(void *ctx, const struct gk_lint_result *result)
 
 static void perform_lint(struct job *job)
 {
-	json_t *entry = entry_json(job->prepared->task);
+	json_t *entry = judging_entry(job->prepared->task);
 	struct gk_lint_request request = {.entry = entry, .source = job->source, .size = job->size};
 
 	job->lint_started_ns = gk_clock_ns();
@@ -119,8 +119,7 @@ static void captured(void *ctx, const struct gk_capture_result *result)
 	pump(job);
 }
 
-/* A case as the candidate's process gets it: shapes and scalars, no data. */
-static json_t *case_json(const struct gk_task *task, const struct gk_case *c, const json_t *args)
+json_t *judging_case(const struct gk_task *task, const struct gk_case *c, const json_t *args)
 {
 	json_t *copy = json_deep_copy(args), *arg;
 	size_t i;
@@ -131,7 +130,7 @@ static json_t *case_json(const struct gk_task *task, const struct gk_case *c, co
 	return json_pack("{s:s, s:o}", "id", c->id, "args", copy);
 }
 
-static json_t *allow_json(const struct gk_task *task)
+json_t *judging_allow(const struct gk_task *task)
 {
 	json_t *allow = json_array();
 
@@ -144,13 +143,13 @@ static void start_capture(struct take *take)
 {
 	struct job *job = take->job;
 	const struct gk_task *task = job->prepared->task;
-	json_t *entry = entry_json(task), *cases = json_array(), *allow = allow_json(task);
+	json_t *entry = judging_entry(task), *cases = json_array(), *allow = judging_allow(task);
 	struct gk_capture_request request = {.entry = entry, .cases = cases, .allow = allow,
 	                                     .target = job->evaluator->target, .salt = take->salt,
 	                                     .source = job->source, .size = job->size};
 
 	for (size_t i = 0; i < job->prepared->count; i++)
-		json_array_append_new(cases, case_json(task, job->prepared->cases[i], take->sets[i]->args));
+		json_array_append_new(cases, judging_case(task, job->prepared->cases[i], take->sets[i]->args));
 	take->started_ns = gk_clock_ns();
 	take->request = gk_runner_capture(job->evaluator->runner, &request, captured, take);
 	json_decref(entry);
@@ -267,7 +266,7 @@ static void executed(void *ctx, const struct gk_execute_result *result)
 		gk_cascade_failed(job->cascade, &e);
 	else
 		gk_cascade_executed(job->cascade, f->x->number, &f->set->data, result, v->got, v->want,
-		                    ms_since(f->started_ns));
+		                    ms_since(job->exec_started_ns));
 	views_close(v);
 	free(v);
 	flight_end(f);
@@ -323,7 +322,6 @@ static void start_execution(struct flight *f)
 		return;
 	}
 	request.output_fds = f->outputs;
-	f->started_ns = gk_clock_ns();
 	f->request = gk_runner_execute(f->job->evaluator->runner, &request, executed, f);
 }
 
@@ -351,6 +349,8 @@ static void perform_execution(struct job *job, struct gk_judge_execution *x)
 	struct take *take = &job->takes[x->take];
 	bool pin = has_data_params(job->prepared->task) && x->round != gk_judge_take_round(x->take);
 
+	if (job->exec_started_ns == 0)
+		job->exec_started_ns = gk_clock_ns();
 	f->job = job;
 	f->x = x;
 	gk_vec_push(&job->flights, f);

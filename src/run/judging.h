@@ -38,7 +38,6 @@ struct flight {
 	struct oracle_set *set;
 	int *outputs; /* memory files, one per output */
 	uint64_t request;
-	int64_t started_ns;
 };
 
 /* Somebody who wants the verdict of a job. */
@@ -59,7 +58,7 @@ struct job {
 	struct take takes[2];
 	struct GK_VEC(struct flight *) flights;
 	uint64_t lint_request;
-	int64_t lint_started_ns;
+	int64_t lint_started_ns, exec_started_ns;
 	struct GK_VEC(struct client) clients; /* the same candidate for the same task is judged once */
 	bool is_pumping;
 };
@@ -87,6 +86,12 @@ struct answer {
 
 void job_start(struct job *job);
 void job_free(struct job *job);
+
+/* Parts of a capture request: the entry, a case as the candidate's process gets it (no data), what the task allows. */
+json_t *judging_entry(const struct gk_task *task);
+json_t *judging_case(const struct gk_task *task, const struct gk_case *c, const json_t *args);
+json_t *judging_allow(const struct gk_task *task);
+
 /* The cascade is done: hands the verdict to the clients and frees the job. */
 void evaluator_finished(struct job *job, struct gk_verdict *verdict);
 

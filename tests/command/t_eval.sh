@@ -32,7 +32,7 @@ run geak eval starter --json --seed 1
 code_is 0 "all references of the starter suite pass"
 cp "$T/.out" "$T/all.json"
 is "$(field "$T/all.json" 'j["schema_version"], len(j["results"]), all(r["call"] and r["exec"] for r in j["results"])')" \
-	"(1, 5, True)" "call and exec are true for all five"
+	"1 5 True" "call and exec are true for all five"
 is "$(field "$T/all.json" '{r["evidence"] for r in j["results"]}')" "{'simulated'}" "the evidence is stated"
 is "$(field "$T/all.json" '{r["speedup"] for r in j["results"]}')" "{None}" "speed is not measured"
 is "$(field "$T/all.json" 'all(len(r["plan_hash"]) == 64 for r in j["results"])')" "True" "plans have hashes"

@@ -283,6 +283,22 @@ static void after_a_failure_a_few_more_cases_are_looked_at(void)
 	gk_verdict_release(&v);
 }
 
+static void what_hangs_or_crashes_does_so_once(void)
+{
+	struct world w = {.bad_case = 0, .hangs = true};
+	struct gk_verdict v = judge(&w, MOST_CASES);
+
+	is_int(executions, 1, "after a hang in the first launch nothing more is executed");
+	gk_verdict_release(&v);
+	w = (struct world){.bad_case = 0};
+	v = judge(&w, 1);
+	ok(executions == 1 && v.outcome == GK_FAIL, "a single case that fails at once");
+	gk_verdict_release(&v);
+	v = judge(&w, MOST_CASES);
+	is_int(executions, 1 + GK_JUDGE_AFTER, "wrong values in the first launch are compared with a few other cases");
+	gk_verdict_release(&v);
+}
+
 static void the_order_of_completion_does_not_matter(void)
 {
 	struct world w = {.bad_case = 2}, back = {.bad_case = 2, .backwards = true};
@@ -343,6 +359,7 @@ int main(void)
 	contracts_and_plans_are_checked();
 	executions_are_judged();
 	after_a_failure_a_few_more_cases_are_looked_at();
+	what_hangs_or_crashes_does_so_once();
 	the_order_of_completion_does_not_matter();
 	failures_of_ours_are_infra();
 	seeds_are_secret_and_shared();

@@ -29,11 +29,19 @@ struct script {
 	bool is_closed;
 };
 
+union callback {
+	gk_lint_fn *lint;
+	gk_tensors_fn *tensors;
+	gk_capture_fn *capture;
+	gk_execute_fn *execute;
+};
+
 struct reply {
 	struct script *script;
 	uint64_t id;
 	enum what what;
-	void *fn, *ctx;
+	union callback fn;
+	void *ctx;
 	int outputs[GK_PLAN_MAX_OUTPUTS];
 	size_t output_count;
 };
@@ -58,7 +66,7 @@ static void reply_lint(const struct reply *r)
 {
 	struct gk_lint_result result = {.passed = true, .kind = "", .message = ""};
 
-	((gk_lint_fn *)r->fn)(r->ctx, &result);
+	r->fn.lint(r->ctx, &result);
 }
 
 static void reply_tensors(const struct reply *r)
@@ -90,7 +98,7 @@ static void reply_tensors(const struct reply *r)
 		gk_err_set(&e, GK_ERR_INPUT, "line 3: no");
 		result.err = &e;
 	}
-	((gk_tensors_fn *)r->fn)(r->ctx, &result);
+	r->fn.tensors(r->ctx, &result);
 	json_decref(result.tensors);
 	gk_fd_close(&fds[0]);
 	gk_fd_close(&fds[1]);
@@ -108,7 +116,7 @@ static void reply_capture(const struct reply *r)
 	snprintf(text, sizeof text, ADD_PLAN, BYTES, BYTES, BYTES, hash, 2, 2, COUNT, COUNT);
 	for (size_t i = 0; i < result.claim_count; i++)
 		claims[i] = (struct gk_claim){GK_CLAIM_PLAN, (int64_t)i, json_loads(text, 0, NULL)};
-	((gk_capture_fn *)r->fn)(r->ctx, &result);
+	r->fn.capture(r->ctx, &result);
 	for (size_t i = 0; i < result.claim_count; i++)
 		json_decref(claims[i].json);
 }
@@ -125,7 +133,7 @@ static void reply_execute(const struct reply *r)
 	(void)written;
 	result.executed = json_pack("{s:n, s:[], s:[{s:i, s:i}], s:{}, s:[], s:i}", "finding", "changed", "outputs", "poisoned",
 	                            0, "first", -1, "counts", "notes", "ms", 1);
-	((gk_execute_fn *)r->fn)(r->ctx, &result);
+	r->fn.execute(r->ctx, &result);
 	json_decref(result.executed);
 }
 
@@ -142,7 +150,7 @@ static void reply_now(void *ctx)
 		gk_fd_close(&copy.outputs[i]);
 }
 
-static struct reply *later(struct gk_runner *runner, enum what what, void *fn, void *ctx)
+static struct reply *later(struct gk_runner *runner, enum what what, union callback fn, void *ctx)
 {
 	struct script *s = (struct script *)runner;
 	struct reply *r = gk_alloc(sizeof *r);
@@ -157,30 +165,30 @@ static struct reply *later(struct gk_runner *runner, enum what what, void *fn, v
 static uint64_t do_lint(struct gk_runner *r, const struct gk_lint_request *q, gk_lint_fn *fn, void *ctx)
 {
 	(void)q;
-	return later(r, LINT, (void *)(uintptr_t)fn, ctx)->id;
+	return later(r, LINT, (union callback){.lint = fn}, ctx)->id;
 }
 
 static uint64_t do_inputs(struct gk_runner *r, const struct gk_inputs_request *q, gk_tensors_fn *fn, void *ctx)
 {
 	(void)q;
-	return later(r, INPUTS, (void *)(uintptr_t)fn, ctx)->id;
+	return later(r, INPUTS, (union callback){.tensors = fn}, ctx)->id;
 }
 
 static uint64_t do_expected(struct gk_runner *r, const struct gk_expected_request *q, gk_tensors_fn *fn, void *ctx)
 {
 	(void)q;
-	return later(r, EXPECTED, (void *)(uintptr_t)fn, ctx)->id;
+	return later(r, EXPECTED, (union callback){.tensors = fn}, ctx)->id;
 }
 
 static uint64_t do_capture(struct gk_runner *r, const struct gk_capture_request *q, gk_capture_fn *fn, void *ctx)
 {
 	((struct script *)r)->capture_cases = (int)json_array_size(q->cases);
-	return later(r, CAPTURE, (void *)(uintptr_t)fn, ctx)->id;
+	return later(r, CAPTURE, (union callback){.capture = fn}, ctx)->id;
 }
 
 static uint64_t do_execute(struct gk_runner *r, const struct gk_execute_request *q, gk_execute_fn *fn, void *ctx)
 {
-	struct reply *reply = later(r, EXECUTE, (void *)(uintptr_t)fn, ctx);
+	struct reply *reply = later(r, EXECUTE, (union callback){.execute = fn}, ctx);
 
 	for (; reply->output_count < q->output_count; reply->output_count++)
 		reply->outputs[reply->output_count] = dup(q->output_fds[reply->output_count]);

@@ -11,6 +11,7 @@ def kernel(x, y, out, n, BLOCK: tl.constexpr):
     b = tl.load(y + at, mask=inside)
     i = 0
     while i >= 0:
+        tl.store(out + at, a + b, mask=inside)
         i = i * 0
     tl.store(out + at, a + b, mask=inside)
 

@@ -16,6 +16,6 @@ def add(x, y):
     x, y = x.contiguous(), y.contiguous()
     pass
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    n = x.numel() - 1
+    n = max(x.numel() - 1, 1)
     kernel[(triton.cdiv(n, 256),)](x, y, out, n, BLOCK=256)
     return out
