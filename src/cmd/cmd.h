@@ -39,5 +39,6 @@ gk_command_fn gk_cmd_task;
 gk_command_fn gk_cmd_doctor;
 gk_command_fn gk_cmd_launcher;
 gk_command_fn gk_cmd_eval;
+gk_command_fn gk_cmd_capture;
 
 #endif

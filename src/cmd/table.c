@@ -10,6 +10,7 @@ const struct gk_command gk_commands[] = {
 	{"log", gk_cmd_log, "list a run's attempts", false},
 	{"show", gk_cmd_show, "show one attempt in full", false},
 	{"eval", gk_cmd_eval, "judge candidates that exist already", false},
+	{"capture", gk_cmd_capture, "show a candidate's launch plan", false},
 	{"task", gk_cmd_task, "list, show and check tasks", false},
 	{"doctor", gk_cmd_doctor, "say what works on this machine", false},
 	{"launcher", gk_cmd_launcher, "execute launch plans", true},
