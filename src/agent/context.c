@@ -227,30 +227,37 @@ static bool ends_line(const struct gk_agent *agent, size_t i)
 	return next == agent->attempts.count || !is_repair(&agent->attempts.items[next]);
 }
 
-static json_t *tried_json(const struct gk_attempt *attempt)
+static json_t *tried_json(const struct gk_attempt *attempt, bool gained)
 {
 	json_t *json = json_object();
 
 	json_object_set_new(json, "attempt", json_integer(attempt->number));
 	put_text(json, "strategy", attempt->strategy);
 	json_object_set_new(json, "is_correct", json_boolean(is_correct(attempt)));
+	json_object_set_new(json, "gained", json_boolean(gained));
 	put_text(json, "kind", attempt->kind);
 	put_cut(json, "message", attempt->message, MAX_RESULT_BYTES);
 	return json;
 }
 
-/* The newest MAX_TRIED ends of lines, oldest first; without those that are shown in full as ancestors. */
-static void put_tried(json_t *context, const struct gk_agent *agent, bool only_failed)
+/*
+ * The newest MAX_TRIED ends of lines, oldest first; for the Optimizer without
+ * those that gained: they are shown in full as ancestors.
+ */
+static void put_tried(json_t *context, const struct gk_agent *agent, bool without_gains)
 {
+	const struct gk_attempt *best = NULL;
 	json_t *tried = json_array();
 	size_t i;
 
 	for (i = 0; i < agent->attempts.count; i++) {
 		const struct gk_attempt *attempt = &agent->attempts.items[i];
+		bool gained = is_correct(attempt) && (!best || gk_attempt_gain(attempt, best) > 0);
 
-		if (!ends_line(agent, i) || (only_failed && is_correct(attempt)))
+		best = gained ? attempt : best;
+		if (!ends_line(agent, i) || (without_gains && gained))
 			continue;
-		json_array_append_new(tried, tried_json(attempt));
+		json_array_append_new(tried, tried_json(attempt, gained));
 		if (json_array_size(tried) > MAX_TRIED)
 			json_array_remove(tried, 0);
 	}

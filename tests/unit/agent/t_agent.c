@@ -387,6 +387,32 @@ static void test_ancestors(void)
 	close_bench(&b);
 }
 
+static void test_tried_by_optimizer(void)
+{
+	struct gk_recipe recipe = recipe_for(9, false);
+	const char *script = "P50 P90 P50 P40 Fa Fb Fc";
+	const json_t *tried;
+	struct gk_action action;
+	struct bench b;
+
+	recipe.directions = 1;
+	open_bench(&b, &recipe, 0);
+	while (perform(&b, &script)) {
+		gk_agent_next(b.agent, &action);
+		if (!*script && action.kind == GK_ACTION_ASK)
+			break;
+	}
+	json_decref(b.context);
+	b.context = gk_agent_context(b.agent, text_of, &b, &b.e);
+	tried = json_object_get(b.context, "tried");
+	is_text(in_context(&b, NULL, "part"), "optimizer", "trapped, the Optimizer is asked again");
+	is_int((long long)json_array_size(tried), 3, "it hears of what failed and of what gained nothing");
+	ok(json_is_true(json_object_get(json_array_get(tried, 1), "is_correct")) &&
+	           !json_is_true(json_object_get(json_array_get(tried, 1), "gained")),
+	   "with the difference");
+	close_bench(&b);
+}
+
 static void test_numbers(void)
 {
 	struct gk_recipe recipe = recipe_for(9, true);
@@ -489,6 +515,7 @@ int main(void)
 	test_context_of_restart();
 	test_context_of_optimisation();
 	test_ancestors();
+	test_tried_by_optimizer();
 	test_numbers();
 	test_foreign_events();
 	test_compare();

@@ -42,7 +42,7 @@ static struct gk_task make_task(void)
 	",\"reflection\":{\"attempt\":3,\"text\":\"the mask\"},"                                                 \
 	"\"earlier_reflections\":[{\"attempt\":2,\"text\":\"the stride\"}]"
 #define TRIED                                                                                                    \
-	"\"tried\":[{\"attempt\":1,\"strategy\":\"one program\",\"is_correct\":false,\"kind\":\"hang\","         \
+	"\"tried\":[{\"attempt\":1,\"strategy\":\"one program\",\"is_correct\":false,\"gained\":false,\"kind\":\"hang\","         \
 	"\"message\":\"never ends\"}]"
 
 static const struct {
@@ -62,7 +62,7 @@ static const struct {
 	{"{\"part\":\"reflector\"," MODULES "," REFLECTED "}",
 	 {"row 3 is off", "## Your earlier diagnoses of this task", "the stride", "Cause:"}},
 	{"{\"part\":\"optimizer\"," MODULES "," TRIED ",\"directions\":2,\"ancestors\":[" ATTEMPT "]}",
-	 {"### Attempt 3", "exactly 2 direction(s)", "## Optimisations that failed", "never ends"}},
+	 {"### Attempt 3", "exactly 2 direction(s)", "## What failed or gained nothing", "never ends"}},
 };
 
 static void check_part(const struct gk_prompter *prompter, const struct gk_task *task, size_t index)
