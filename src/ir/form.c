@@ -93,6 +93,38 @@ int gk_form_is_special(const char *format)
 	return 0;
 }
 
+/* The attributes that a syntax of its own shows. */
+static enum gk_form find_special(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum gk_form form;
+	} special[] = {
+		{"value", GK_FORM_LITERAL},
+		{"unsignedCmp", GK_FORM_UNIT},
+		{"operandSegmentSizes", GK_FORM_LITERAL},
+		{"a_elem_type", GK_FORM_WORD},
+		{"b_elem_type", GK_FORM_WORD},
+	};
+
+	for (size_t i = 0; i < gk_count_of(special); i++)
+		if (strcmp(special[i].name, name) == 0)
+			return special[i].form;
+	return GK_FORM_END;
+}
+
+enum gk_form gk_form_find(const char *format, const char *name)
+{
+	struct gk_form_word word;
+
+	if (gk_form_is_special(format))
+		return find_special(name);
+	for (gk_form_next(&format, &word); word.form != GK_FORM_END; gk_form_next(&format, &word))
+		if (word.form != GK_FORM_LITERAL && strcmp(word.name, name) == 0)
+			return word.form;
+	return GK_FORM_END;
+}
+
 static int add_text(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name,
                     enum gk_ir_attr_kind kind, const char *text, int64_t number, struct gk_err *e)
 {

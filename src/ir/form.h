@@ -62,6 +62,8 @@ struct gk_form_word {
 
 /* The next word of a format; END at its end. */
 void gk_form_next(const char **format, struct gk_form_word *word);
+/* How a format shows the attribute name; END when it does not, and the dictionary holds it. */
+enum gk_form gk_form_find(const char *format, const char *name);
 /* Whether a format is a syntax of its own. */
 int gk_form_is_special(const char *format);
 

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "form.h"
 #include "reader.h"
 
 const struct gk_ir_op_info gk_ir_ops[GK_IR_CODE_COUNT] = {
@@ -123,29 +124,34 @@ static void unwrap_flags(struct gk_ir_reader *r, struct gk_ir_attr *attr)
 	attr->text = gk_ir_intern(r, open + 1, (size_t)(close - open - 1));
 }
 
+static void normalise(struct gk_ir_reader *r, enum gk_ir_code code, struct gk_ir_attr *attr)
+{
+	enum gk_form form = gk_form_find(gk_ir_ops[code].format, attr->name);
+	const char *word = NULL;
+
+	if (form != GK_FORM_END && attr->kind == GK_IR_ATTR_INT)
+		word = gk_ir_number_word(code, attr->name, attr->number);
+	if (word) {
+		attr->kind = GK_IR_ATTR_WORD;
+		attr->type = 0;
+		attr->text = gk_ir_intern(r, word, strlen(word));
+	}
+	if (attr->kind == GK_IR_ATTR_BOOL && code == GK_IR_ARITH_CONSTANT && strcmp(attr->name, "value") == 0)
+		attr->kind = GK_IR_ATTR_INT;
+	if (attr->kind == GK_IR_ATTR_OPAQUE && (form == GK_FORM_FLAGS || form == GK_FORM_BAR_WORDS))
+		unwrap_flags(r, attr);
+	if (strcmp(gk_ir_ops[code].format, "generic") != 0)
+		attr->is_property = false;
+}
+
 void gk_ir_normalise(struct gk_ir_reader *r, struct gk_ir_draft *draft)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < draft->attrs.count; i++) {
 		struct gk_ir_attr attr = draft->attrs.items[i];
-		const char *word = attr.kind == GK_IR_ATTR_INT
-		                           ? gk_ir_number_word(draft->code, attr.name, attr.number)
-		                           : NULL;
 
-		if (word) {
-			attr.kind = GK_IR_ATTR_WORD;
-			attr.type = 0;
-			attr.text = gk_ir_intern(r, word, strlen(word));
-		}
-		if (attr.kind == GK_IR_ATTR_BOOL && draft->code == GK_IR_ARITH_CONSTANT)
-			attr.kind = GK_IR_ATTR_INT;
-		if (attr.kind == GK_IR_ATTR_OPAQUE &&
-		    (strcmp(attr.name, "fastmath") == 0 || strcmp(attr.name, "overflowFlags") == 0 ||
-		     strcmp(attr.name, "addrSpace") == 0))
-			unwrap_flags(r, &attr);
-		if (strcmp(gk_ir_ops[draft->code].format, "generic") != 0)
-			attr.is_property = false;
+		normalise(r, draft->code, &attr);
 		if (!is_default(draft, &attr))
 			draft->attrs.items[kept++] = attr;
 	}

@@ -332,26 +332,6 @@ static void put_named(struct printer *p, const struct gk_ir_attr *attr)
 	put_attr(p, attr);
 }
 
-/* Whether the operation's own syntax shows an attribute, so that the dictionary leaves it out. */
-static bool is_shown(const struct gk_ir_op *op, const char *name)
-{
-	static const char *const special[] = {"value", "unsignedCmp", "operandSegmentSizes", "a_elem_type",
-	                                      "b_elem_type"};
-	const char *format = gk_ir_ops[op->code].format;
-	struct gk_form_word word;
-
-	if (gk_form_is_special(format)) {
-		for (size_t i = 0; i < gk_count_of(special); i++)
-			if (strcmp(special[i], name) == 0)
-				return true;
-		return false;
-	}
-	for (gk_form_next(&format, &word); word.form != GK_FORM_END; gk_form_next(&format, &word))
-		if (word.form != GK_FORM_LITERAL && strcmp(word.name, name) == 0)
-			return true;
-	return false;
-}
-
 /* " {a = 1 : i32}" of the attributes that are (no) properties and not shown otherwise; open and close around
  * it. */
 static void put_dict(struct printer *p, const struct gk_ir_op *op, bool properties, const char *open,
@@ -362,7 +342,8 @@ static void put_dict(struct printer *p, const struct gk_ir_op *op, bool properti
 	for (uint32_t i = 0; i < op->attr_count; i++) {
 		const struct gk_ir_attr *attr = &p->m->attrs[op->attrs + i];
 
-		if (attr->is_property != properties || is_shown(op, attr->name))
+		if (attr->is_property != properties ||
+		    gk_form_find(gk_ir_ops[op->code].format, attr->name) != GK_FORM_END)
 			continue;
 		put_text(p, any ? ", " : open);
 		put_named(p, attr);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "form.h"
 #include "reader.h"
 
 int gk_ir_verify_fail(const struct gk_ir_reader *r, uint32_t op, struct gk_err *e, const char *format, ...)
@@ -420,6 +421,32 @@ static int check_shape(const struct check *c)
 	}
 }
 
+/* operandSegmentSizes is {1, 1, 1, has a's scale, has b's scale}. */
+static bool segments_fit(const struct check *c)
+{
+	const struct gk_ir_attr *sizes = gk_ir_attr(c->m, c->op, "operandSegmentSizes");
+	int64_t sum = 0;
+
+	if (!sizes || sizes->kind != GK_IR_ATTR_INTS || sizes->count != 5)
+		return false;
+	for (uint32_t i = 0; i < sizes->count; i++) {
+		if (sizes->ints[i] < (i < 3) || sizes->ints[i] > 1)
+			return false;
+		sum += sizes->ints[i];
+	}
+	return sum == c->op->operand_count;
+}
+
+static int check_scaled(const struct check *c, const struct gk_ir_type *a, const struct gk_ir_type *d)
+{
+	if (!gk_ir_kind_is_float(d->element) || d->shape[d->rank - 2] != a->shape[a->rank - 2])
+		return fail(c, "expected a result of floats in the operands' shape");
+	if (!segments_fit(c) || !gk_ir_attr(c->m, c->op, "a_elem_type") ||
+	    !gk_ir_attr(c->m, c->op, "b_elem_type"))
+		return fail(c, "expected formats of both operands, and which of them has a scale");
+	return 0;
+}
+
 static int check_dot(const struct check *c)
 {
 	const struct gk_ir_type *a = type_at(c, operand_type(c, 0)), *b = type_at(c, operand_type(c, 1));
@@ -429,10 +456,7 @@ static int check_dot(const struct check *c)
 	if (operand_type(c, 2) != result_type(c, 0) || n < 2 || n > 3 || b->rank != n || d->rank != n)
 		return fail(c, "expected matrices, and an accumulator of the result's type");
 	if (c->op->code == GK_IR_TT_DOT_SCALED)
-		return gk_ir_kind_is_float(d->element) && d->shape[n - 2] == a->shape[n - 2] &&
-		                       gk_ir_attr(c->m, c->op, "operandSegmentSizes")
-		               ? 0
-		               : fail(c, "expected a result of floats in the operands' shape");
+		return check_scaled(c, a, d);
 	if (a->shape[n - 1] != b->shape[n - 2] || d->shape[n - 2] != a->shape[n - 2] ||
 	    d->shape[n - 1] != b->shape[n - 1] ||
 	    (n == 3 && (a->shape[0] != b->shape[0] || a->shape[0] != d->shape[0])))
@@ -594,12 +618,65 @@ static int check_arity(const struct check *c)
 	return 0;
 }
 
+/* Flags and bare words print as they are, so they must be words. */
+static bool is_words(const char *text)
+{
+	return *text &&
+	       text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_, |")] ==
+	               '\0';
+}
+
+static bool attr_fits(const struct gk_ir_attr *attr, enum gk_form form)
+{
+	switch (form) {
+	case GK_FORM_WORD:
+	case GK_FORM_KEY:
+	case GK_FORM_COMMA_KEY:
+	case GK_FORM_REQUIRED_KEY:
+	case GK_FORM_ROUNDING:
+		return attr->kind == GK_IR_ATTR_WORD && attr->number >= 0;
+	case GK_FORM_FLAGS:
+	case GK_FORM_BAR_WORDS:
+		return attr->kind == GK_IR_ATTR_WORD && is_words(attr->text);
+	case GK_FORM_UNIT:
+		return attr->kind == GK_IR_ATTR_UNIT;
+	case GK_FORM_STRING:
+		return attr->kind == GK_IR_ATTR_STRING;
+	case GK_FORM_SYMBOL:
+		return attr->kind == GK_IR_ATTR_SYMBOL;
+	default:
+		return true;
+	}
+}
+
+/* The generic form may leave out or twist what the custom form always has. */
+static int check_attrs(const struct check *c)
+{
+	const char *format = gk_ir_ops[c->op->code].format;
+	struct gk_form_word word;
+
+	for (uint32_t i = 0; i < c->op->attr_count; i++) {
+		const struct gk_ir_attr *attr = &c->m->attrs[c->op->attrs + i];
+
+		if (!attr_fits(attr, gk_form_find(format, attr->name)))
+			return fail(c, "expected another kind of attribute %.64s", attr->name);
+	}
+	for (gk_form_next(&format, &word); word.form != GK_FORM_END; gk_form_next(&format, &word)) {
+		bool is_needed = word.form == GK_FORM_WORD || word.form == GK_FORM_REQUIRED_KEY ||
+		                 word.form == GK_FORM_STRING || word.form == GK_FORM_SYMBOL;
+
+		if (is_needed && !gk_ir_attr(c->m, c->op, word.name))
+			return fail(c, "expected an attribute %.64s", word.name);
+	}
+	return 0;
+}
+
 int gk_ir_verify(struct gk_ir_reader *r, struct gk_err *e)
 {
 	for (uint32_t i = 0; i < r->module->op_count; i++) {
 		struct check c = {r, r->module, &r->module->ops[i], i, e};
 
-		if (check_arity(&c) || check_class(&c))
+		if (check_arity(&c) || check_attrs(&c) || check_class(&c))
 			return -1;
 	}
 	return gk_ir_verify_flow(r, e);
