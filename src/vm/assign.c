@@ -16,7 +16,6 @@ struct assigner {
 	struct vm_flat *f;
 	struct GK_VEC(struct shelf) shelves;
 	struct GK_VEC(struct vm_reg_plan) regs;
-	uint32_t *heads, *next; /* virtuals that begin or end at a position, as lists */
 };
 
 static int by_last(const void *a, const void *b)
@@ -74,53 +73,63 @@ static void begin(struct assigner *a, struct vm_virtual *v)
 
 static void end(struct assigner *a, struct vm_virtual *v)
 {
-	gk_vec_push(&shelf_of(a, v->n, vm_held_bytes(v->kind))->free, v->reg);
+	struct shelf *shelf = shelf_of(a, v->n, vm_held_bytes(v->kind));
+
+	gk_vec_push(&shelf->free, v->reg);
 }
 
-/* heads[position] leads to the virtuals whose first (or last) position it is. */
-static void link_by(struct assigner *a, bool is_last)
-{
-	size_t positions = a->f->p->code.count + 1;
+struct links { /* virtuals by a position, as lists: heads[position], then next[virtual] */
+	uint32_t *heads, *next;
+};
 
-	memset(a->heads, 0xff, positions * sizeof *a->heads);
-	for (uint32_t i = 0; i < a->f->virtuals.count; i++) {
-		const struct vm_virtual *v = &a->f->virtuals.items[i];
+static struct links links_by(const struct vm_flat *f, bool is_last)
+{
+	size_t positions = f->p->code.count + 1;
+	struct links l = {gk_alloc_array(positions, sizeof *l.heads),
+	                  gk_alloc_array(f->virtuals.count + 1, sizeof *l.next)};
+
+	memset(l.heads, 0xff, positions * sizeof *l.heads);
+	for (uint32_t i = 0; i < f->virtuals.count; i++) {
+		const struct vm_virtual *v = &f->virtuals.items[i];
 		uint32_t at = is_last ? v->last : v->first;
 
 		if (v->is_pinned || v->first == VM_NONE)
 			continue;
-		a->next[i] = a->heads[at];
-		a->heads[at] = i;
+		l.next[i] = l.heads[at];
+		l.heads[at] = i;
 	}
+	return l;
+}
+
+static void links_free(struct links *l)
+{
+	free(l->heads);
+	free(l->next);
 }
 
 static void walk(struct assigner *a)
 {
 	struct vm_virtual *virtuals = a->f->virtuals.items;
-	uint32_t positions = (uint32_t)a->f->p->code.count + 1;
-	gk_free_auto uint32_t *last_heads = gk_alloc_array(positions, sizeof *last_heads);
-	gk_free_auto uint32_t *last_next = gk_alloc_array(a->f->virtuals.count + 1, sizeof *last_next);
+	struct links first = links_by(a->f, false), last = links_by(a->f, true);
 
-	link_by(a, true);
-	memcpy(last_heads, a->heads, positions * sizeof *last_heads);
-	memcpy(last_next, a->next, a->f->virtuals.count * sizeof *last_next);
-	link_by(a, false);
-	for (uint32_t at = 0; at < positions; at++) {
-		for (uint32_t i = a->heads[at]; i != VM_NONE; i = a->next[i])
+	for (uint32_t at = 0; at <= a->f->p->code.count; at++) {
+		for (uint32_t i = first.heads[at]; i != VM_NONE; i = first.next[i])
 			begin(a, &virtuals[i]);
-		for (uint32_t i = last_heads[at]; i != VM_NONE; i = last_next[i])
+		for (uint32_t i = last.heads[at]; i != VM_NONE; i = last.next[i])
 			end(a, &virtuals[i]);
 	}
+	links_free(&first);
+	links_free(&last);
 }
 
 static uint32_t reg_of(const struct vm_flat *f, uint32_t virtual)
 {
-	return virtual == VM_NONE ? VM_NONE : f->virtuals.items[virtual].reg;
+	return virtual < f->virtuals.count ? f->virtuals.items[virtual].reg : VM_NONE;
 }
 
 static void rename_op(const struct vm_flat *f, struct vm_op *op, uint32_t at)
 {
-	const struct vm_virtual *src = op->src[0] == VM_NONE ? NULL : &f->virtuals.items[op->src[0]];
+	const struct vm_virtual *src = op->src[0] < f->virtuals.count ? &f->virtuals.items[op->src[0]] : NULL;
 
 	if (op->run == vm_run_move)
 		op->is_swap = src && !src->is_pinned && src->last == at;
@@ -178,16 +187,12 @@ void vm_assign(struct vm_flat *f)
 	struct assigner a = {.f = f};
 
 	extend_over_loops(f);
-	a.heads = gk_alloc_array(f->p->code.count + 1, sizeof *a.heads);
-	a.next = gk_alloc_array(f->virtuals.count + 1, sizeof *a.next);
 	for (size_t i = 0; i < f->virtuals.count; i++)
 		if (f->virtuals.items[i].is_pinned || f->virtuals.items[i].first == VM_NONE)
 			begin(&a, &f->virtuals.items[i]);
 	walk(&a);
 	rename_all(f);
 	lay_out(&a);
-	free(a.heads);
-	free(a.next);
 	for (size_t i = 0; i < a.shelves.count; i++)
 		gk_vec_release(&a.shelves.items[i].free);
 	gk_vec_release(&a.shelves);

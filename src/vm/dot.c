@@ -20,7 +20,7 @@ VM_LOOP void block_f32(float *d, const float *a, const float *b, const float *c,
 
 	for (int r = 0; r < ROWS; r++)
 		for (int h = 0; h < 2; h++)
-			sum[r][h] = *(const lanes8 *)(c + (size_t)r * n + 8 * h);
+			sum[r][h] = *(const lanes8 *)(c + (size_t)r * n + (size_t)8 * h);
 	for (uint32_t i = 0; i < k; i++) {
 		lanes8 low = *(const lanes8 *)(b + (size_t)i * n), high = *(const lanes8 *)(b + (size_t)i * n + 8);
 
@@ -33,7 +33,7 @@ VM_LOOP void block_f32(float *d, const float *a, const float *b, const float *c,
 	}
 	for (int r = 0; r < ROWS; r++)
 		for (int h = 0; h < 2; h++)
-			*(lanes8 *)(d + (size_t)r * n + 8 * h) = sum[r][h];
+			*(lanes8 *)(d + (size_t)r * n + (size_t)8 * h) = sum[r][h];
 }
 
 static void cell_f32(float *d, const float *a, const float *b, const float *c, uint32_t n, uint32_t k)

@@ -30,13 +30,27 @@ BOTH(add, x + y)
 BOTH(sub, x - y)
 BOTH(mul, x *y)
 BOTH(divide, x / y)
-/* The number where one is NaN; +0 above -0. */
-#define GREATER (x > y ? x : y > x ? y : x == y ? (signbit(x) ? y : x) : x + y)
-#define LESS    (x < y ? x : y < x ? y : x == y ? (signbit(x) ? x : y) : x + y)
-BOTH(max_num, x != x ? y : y != y ? x : GREATER)
-BOTH(min_num, x != x ? y : y != y ? x : LESS)
-BOTH(max_nan, GREATER)
-BOTH(min_nan, LESS)
+/* +0 above -0, NaN from either. */
+#define PICKS(type, suffix)                                                                                  \
+	static inline type greater_##suffix(type x, type y)                                                  \
+	{                                                                                                    \
+		type equal = x == y ? (signbit(x) ? y : x) : x + y;                                          \
+                                                                                                             \
+		return x > y ? x : y > x ? y : equal;                                                        \
+	}                                                                                                    \
+	static inline type less_##suffix(type x, type y)                                                     \
+	{                                                                                                    \
+		type equal = x == y ? (signbit(x) ? x : y) : x + y;                                          \
+                                                                                                             \
+		return x < y ? x : y < x ? y : equal;                                                        \
+	}                                                                                                    \
+	/* The number where one is NaN. */                                                                   \
+	BINARY(max_num_##suffix, type, x != x ? y : y != y ? x : greater_##suffix(x, y))                     \
+	BINARY(min_num_##suffix, type, x != x ? y : y != y ? x : less_##suffix(x, y))                        \
+	BINARY(max_nan_##suffix, type, greater_##suffix(x, y))                                               \
+	BINARY(min_nan_##suffix, type, less_##suffix(x, y))
+PICKS(float, f32)
+PICKS(double, f64)
 BINARY(rem_f32, float, fmodf(x, y))
 BINARY(rem_f64, double, fmod(x, y))
 

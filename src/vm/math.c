@@ -42,50 +42,20 @@
 	UNARY(name##_loop_f32, float, (float)(expression))                                                   \
 	UNARY(name##_loop_f64, double, (expression))
 
-LIBM_1(acos)
-LIBM_1(acosh)
-LIBM_1(asin)
-LIBM_1(asinh)
-LIBM_1(atan)
-LIBM_1(atanh)
-LIBM_1(cbrt)
-LIBM_1(ceil)
-LIBM_1(cos)
-LIBM_1(cosh)
-LIBM_1(erf)
-LIBM_1(erfc)
-LIBM_1(exp)
-LIBM_1(exp2)
-LIBM_1(expm1)
-LIBM_1(fabs)
-LIBM_1(floor)
-LIBM_1(j0)
-LIBM_1(j1)
-LIBM_1(lgamma)
-LIBM_1(log)
-LIBM_1(log10)
-LIBM_1(log1p)
-LIBM_1(log2)
-LIBM_1(logb)
-LIBM_1(rint)
-LIBM_1(round)
-LIBM_1(sin)
-LIBM_1(sinh)
-LIBM_1(sqrt)
-LIBM_1(tan)
-LIBM_1(tanh)
-LIBM_1(tgamma)
-LIBM_1(trunc)
-LIBM_2(atan2)
-LIBM_2(copysign)
-LIBM_2(fdim)
-LIBM_2(fmax)
-LIBM_2(fmin)
-LIBM_2(fmod)
-LIBM_2(hypot)
-LIBM_2(nextafter)
-LIBM_2(pow)
-LIBM_2(remainder)
+/* Names of libm, of one and of two operands; and what is made here, of one (others) or two (operators). */
+#define UNARY_NAMES(X)                                                                               \
+	X(acos) X(acosh) X(asin) X(asinh) X(atan) X(atanh) X(cbrt) X(ceil) X(cos) X(cosh) X(erf) X(erfc)    \
+	X(exp) X(exp2) X(expm1) X(fabs) X(floor) X(j0) X(j1) X(lgamma) X(log) X(log10) X(log1p) X(log2)     \
+	X(logb) X(rint) X(round) X(sin) X(sinh) X(sqrt) X(tan) X(tanh) X(tgamma) X(trunc)
+#define BINARY_NAMES(X)                                                                              \
+	X(atan2) X(copysign) X(fdim) X(fmax) X(fmin) X(fmod) X(hypot) X(nextafter) X(pow) X(remainder)
+#define OTHER_NAMES(X)                                                                               \
+	X(rsqrt) X(rcbrt) X(exp10) X(erfcx) X(normcdf) X(cospi) X(sinpi) X(rcp) X(saturate)
+#define OPERATOR_NAMES(X)                                                                            \
+	X(add) X(sub) X(mul) X(divide)
+
+UNARY_NAMES(LIBM_1)
+BINARY_NAMES(LIBM_2)
 OF_DOUBLE(rsqrt, 1.0 / sqrt((double)x))
 OF_DOUBLE(rcbrt, 1.0 / cbrt((double)x))
 OF_DOUBLE(exp10, pow(10.0, (double)x))
@@ -106,23 +76,13 @@ BINARY(sub_loop_f64, double, x - y)
 
 vm_loop_fn *vm_libm_loop(const char *name, uint32_t operands, enum gk_ir_kind kind)
 {
-#define ENTRY(name, operands) {#name, operands, name##_loop_f32, name##_loop_f64}
+#define ENTRY_1(name) {#name, 1, name##_loop_f32, name##_loop_f64},
+#define ENTRY_2(name) {#name, 2, name##_loop_f32, name##_loop_f64},
 	static const struct {
 		const char *name;
 		uint32_t operands;
 		vm_loop_fn *f32, *f64;
-	} entries[] = {
-		ENTRY(acos, 1), ENTRY(acosh, 1), ENTRY(asin, 1), ENTRY(asinh, 1), ENTRY(atan, 1), ENTRY(atanh, 1),
-		ENTRY(cbrt, 1), ENTRY(ceil, 1), ENTRY(cos, 1), ENTRY(cosh, 1), ENTRY(cospi, 1), ENTRY(erf, 1),
-		ENTRY(erfc, 1), ENTRY(erfcx, 1), ENTRY(exp, 1), ENTRY(exp10, 1), ENTRY(exp2, 1), ENTRY(expm1, 1),
-		ENTRY(fabs, 1), ENTRY(floor, 1), ENTRY(j0, 1), ENTRY(j1, 1), ENTRY(lgamma, 1), ENTRY(log, 1),
-		ENTRY(log10, 1), ENTRY(log1p, 1), ENTRY(log2, 1), ENTRY(logb, 1), ENTRY(normcdf, 1), ENTRY(rcbrt, 1),
-		ENTRY(rcp, 1), ENTRY(rint, 1), ENTRY(round, 1), ENTRY(rsqrt, 1), ENTRY(saturate, 1), ENTRY(sin, 1),
-		ENTRY(sinh, 1), ENTRY(sinpi, 1), ENTRY(sqrt, 1), ENTRY(tan, 1), ENTRY(tanh, 1), ENTRY(tgamma, 1),
-		ENTRY(trunc, 1), ENTRY(atan2, 2), ENTRY(copysign, 2), ENTRY(fdim, 2), ENTRY(fmax, 2), ENTRY(fmin, 2),
-		ENTRY(fmod, 2), ENTRY(hypot, 2), ENTRY(nextafter, 2), ENTRY(pow, 2), ENTRY(remainder, 2),
-		ENTRY(add, 2), ENTRY(sub, 2), ENTRY(mul, 2), ENTRY(divide, 2),
-	};
+	} entries[] = {UNARY_NAMES(ENTRY_1) OTHER_NAMES(ENTRY_1) BINARY_NAMES(ENTRY_2) OPERATOR_NAMES(ENTRY_2)};
 
 	for (size_t i = 0; i < gk_count_of(entries); i++)
 		if (!strcmp(entries[i].name, name) && entries[i].operands == operands)

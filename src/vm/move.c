@@ -38,7 +38,7 @@ int vm_run_splat(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 /* One row of the innermost dimension is filled or copied; the dimensions before it are counted up. */
 static void broadcast(const struct vm_move *move, uint32_t bytes, uint8_t *dst, const uint8_t *src)
 {
-	uint32_t rank = move->to.rank, row = move->to.dims[rank - 1], rows = 1, strides[GK_IR_MAX_RANK];
+	uint32_t rank = move->to.rank, row = move->to.dims[rank - 1], rows = 1, strides[GK_IR_MAX_RANK] = {0};
 	uint32_t index[GK_IR_MAX_RANK] = {0}, at = 0, stride = 1;
 	bool fills = move->from.dims[rank - 1] == 1 && row > 1;
 
@@ -89,7 +89,7 @@ TRANSPOSE(transpose_64, uint64_t)
 
 static void permute(const struct vm_move *move, uint32_t bytes, uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-	uint32_t rank = move->from.rank, from[GK_IR_MAX_RANK], strides[GK_IR_MAX_RANK], stride = 1;
+	uint32_t rank = move->from.rank, from[GK_IR_MAX_RANK] = {0}, strides[GK_IR_MAX_RANK] = {0}, stride = 1;
 	uint32_t index[GK_IR_MAX_RANK] = {0}, at = 0;
 
 	for (uint32_t d = rank; d-- > 0; stride *= move->from.dims[d])

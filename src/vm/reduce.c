@@ -25,7 +25,7 @@ static void turn(const struct vm_fold *fold, uint32_t bytes, uint8_t *dst, const
 	{                                                                                                    \
 		for (uint32_t a = 0; a < fold->axis; a++)                                                    \
 			for (uint32_t o = 0; o < fold->outer; o++)                                           \
-				dst[a * fold->outer + o] = src[o * fold->axis + a];                          \
+				dst[(size_t)a * fold->outer + o] = src[(size_t)o * fold->axis + a];          \
 	}
 TURN(turn_1, uint8_t)
 TURN(turn_4, uint32_t)
@@ -97,13 +97,15 @@ static int fold_lanes(struct vm_thread *t, const struct vm_fold *fold, size_t le
 
 static void save(struct vm_thread *t, const struct vm_fold *fold, struct vm_reg *saved, bool restores)
 {
-	for (uint32_t i = 0; i < fold->count; i++) {
+	for (size_t i = 0; i < fold->count; i++) {
+		struct vm_reg *left = &t->regs[fold->left[i]], *right = &t->regs[fold->right[i]];
+
 		if (restores) {
-			t->regs[fold->left[i]] = saved[2 * i];
-			t->regs[fold->right[i]] = saved[2 * i + 1];
+			*left = saved[2 * i];
+			*right = saved[2 * i + 1];
 		} else {
-			saved[2 * i] = t->regs[fold->left[i]];
-			saved[2 * i + 1] = t->regs[fold->right[i]];
+			saved[2 * i] = *left;
+			saved[2 * i + 1] = *right;
 		}
 	}
 }

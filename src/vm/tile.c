@@ -143,11 +143,11 @@ static void fold_region(struct vm_flat *f, const struct gk_ir_op *op, struct vm_
 
 	f->where = VM_IN_SIDE;
 	f->lanes = lanes;
-	for (uint32_t i = 0; i < 2 * fold->count; i++) {
-		uint32_t value = block->args + i;
-		uint32_t virtual = vm_virtual_new(f, gk_ir_value_kind(f->ir, value), lanes);
+	for (uint32_t i = 0; i < fold->count; i++) {
+		uint32_t a = block->args + i, b = block->args + fold->count + i;
 
-		f->map[value] = (i < fold->count ? left : right)[i % fold->count] = virtual;
+		f->map[a] = left[i] = vm_virtual_new(f, gk_ir_value_kind(f->ir, a), lanes);
+		f->map[b] = right[i] = vm_virtual_new(f, gk_ir_value_kind(f->ir, b), lanes);
 	}
 	fold->first = (uint32_t)f->p->side.count;
 	vm_flat_block(f, block);
@@ -293,7 +293,8 @@ static bool flat_desc(struct vm_flat *f, const struct gk_ir_op *op)
 	return true;
 }
 
-bool vm_flat_tile(struct vm_flat *f, const struct gk_ir_op *op)
+/* Those that look alike: the way to flatten them, and what runs them. */
+static bool flat_form(struct vm_flat *f, const struct gk_ir_op *op)
 {
 	static const struct {
 		uint16_t code;
@@ -322,34 +323,34 @@ bool vm_flat_tile(struct vm_flat *f, const struct gk_ir_op *op)
 			forms[i].flat(f, op, forms[i].run);
 			return true;
 		}
-	switch (op->code) {
-	case GK_IR_TT_SPLIT:
-		flat_split(f, op);
-		return true;
-	case GK_IR_TT_DOT:
-		flat_dot(f, op);
-		return true;
-	case GK_IR_TT_REDUCE:
-	case GK_IR_TT_SCAN:
-		flat_fold(f, op);
-		return true;
-	case GK_IR_TT_PRINT:
-		flat_print(f, op);
-		return true;
-	case GK_IR_TT_ASSERT:
-	case GK_IR_CF_ASSERT:
-		flat_assert(f, op);
-		return true;
-	case GK_IR_TT_MAKE_DESC:
-	case GK_IR_TT_DESC_LOAD:
-	case GK_IR_TT_DESC_STORE:
-		return flat_desc(f, op);
-	default:
-		break;
-	}
-	if (gk_ir_ops[op->code].class == GK_IR_CLASS_INT_EXTENDED) {
-		flat_extended(f, op);
-		return true;
-	}
 	return false;
+}
+
+bool vm_flat_tile(struct vm_flat *f, const struct gk_ir_op *op)
+{
+	static const struct {
+		uint16_t code;
+		void (*flat)(struct vm_flat *f, const struct gk_ir_op *op);
+	} others[] = {
+		{GK_IR_TT_SPLIT, flat_split},
+		{GK_IR_TT_DOT, flat_dot},
+		{GK_IR_TT_REDUCE, flat_fold},
+		{GK_IR_TT_SCAN, flat_fold},
+		{GK_IR_TT_PRINT, flat_print},
+		{GK_IR_TT_ASSERT, flat_assert},
+		{GK_IR_CF_ASSERT, flat_assert},
+		{GK_IR_ARITH_ADDUI_EXTENDED, flat_extended},
+		{GK_IR_ARITH_MULSI_EXTENDED, flat_extended},
+		{GK_IR_ARITH_MULUI_EXTENDED, flat_extended},
+	};
+
+	if (flat_form(f, op))
+		return true;
+	for (size_t i = 0; i < gk_count_of(others); i++)
+		if (others[i].code == op->code) {
+			others[i].flat(f, op);
+			return true;
+		}
+	return (op->code == GK_IR_TT_MAKE_DESC || op->code == GK_IR_TT_DESC_LOAD || op->code == GK_IR_TT_DESC_STORE) &&
+	       flat_desc(f, op);
 }

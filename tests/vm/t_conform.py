@@ -214,7 +214,9 @@ def run_case(c: Case, folder: Path, vmrun: str) -> str:
     if trouble.exists():
         return trouble.read_text()
     done = subprocess.run([vmrun, str(folder / f"{c.name}.job")], capture_output=True, text=True, timeout=120)
-    said = done.stdout.strip() or done.stderr.strip() or f"exit status {done.returncode}"
+    said = done.stdout.strip()
+    if done.returncode or done.stderr or not said:
+        return f"exit status {done.returncode}: {said} {done.stderr.strip()}"
     if c.fault:
         return check_fault(c, said)
     return check_result(c, folder, said)
