@@ -347,6 +347,54 @@ def a_workspace_made_at_import_is_the_prologue() -> None:
 
 
 @test
+def a_table_that_a_kernel_makes_once_is_the_prologue() -> None:
+    text = with_scale(
+        """
+        cache = []
+        def f(x):
+            if not cache:
+                cache.append(torch.empty(16, device=x.device))
+                run(torch.ones(16, device=x.device), cache[0], 3.0)
+            run(cache[0], x)
+            return x
+        """
+    )
+    result = capture(text, "f", [tensor("x", 16)])
+    one(result)
+    assert [s["op"] for s in result.plan["prologue"]] == ["fill", "launch"] and result.steps() == ["launch"]
+
+
+@test
+def a_table_is_made_before_it_is_copied() -> None:
+    text = with_scale(
+        """
+        def f(x):
+            out = torch.empty(3, device=x.device)
+            out.copy_(torch.tensor([1.0, 5.0, 2.0], device=x.device))
+            x[:3] = torch.tensor([1.0, 5.0, 2.0])
+            return run(out, torch.empty_like(x))
+        """
+    )
+    result = capture(text, "f", [tensor("x", 16)])
+    one(result)
+    assert result.steps() == ["data", "copy", "data", "copy", "launch"], result.steps()
+
+
+@test
+def tuned_results_kept_between_calls_are_refused() -> None:
+    text = MATMUL + source(
+        """
+        kept = {}
+        def f(a, b):
+            if a.shape not in kept:
+                kept[a.shape] = matmul(a, b)
+            return kept[a.shape]
+        """
+    )
+    assert capture(text, "f", [tensor("a", 64, 64), tensor("b", 64, 64)]).cannot["kind"] == "unstable_plan"
+
+
+@test
 def results_kept_between_calls_are_refused() -> None:
     text = with_scale(
         """

@@ -130,7 +130,7 @@ def prologue(kept: List[Step], steady: List[Step], own: Set[int], inputs: Set[in
             chosen.append(step)
             needed |= {b.serial for b in buffers_of(step)}
     for step in chosen:
-        if step["op"] in ("launch", "choose") or any(b.name is not None for b in buffers_of(step)):
+        if step["op"] == "choose" or any(b.name is not None for b in buffers_of(step)):
             raise Unstable(
                 f"the first call does {describe(step)} and later calls rely on it; results must not be kept between calls",
                 step.get("line", 0),
