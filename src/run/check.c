@@ -157,6 +157,7 @@ static int check_dependence(struct check *k, const struct gk_rules_case *c, cons
 		gk_fd_close(&exchanged.want_fds[i]);
 	free(exchanged.want_fds);
 	gk_judge_data_release(&exchanged.data);
+	k->exchanged = NULL;
 	return done;
 }
 
