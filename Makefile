@@ -101,7 +101,7 @@ lint:
 	tools/check_docs $B/geak
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance --inline-suppr \
 		--suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc src
-	shellcheck quickstart .ci/run tests/run tests/command/*.sh $(wildcard tools/check_headers tools/check_docs tools/*.sh)
+	shellcheck --severity=warning quickstart .ci/run tests/run tests/command/*.sh tools/check_headers tools/check_docs tools/compat tools/demo
 	mandoc -Tlint -Wwarning docs/man/*.1
 	$(MAKE) tidy
 
@@ -126,7 +126,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $B/geak $(DESTDIR)$(PREFIX)/bin/geak
 	install -m 755 $B/libgeakbox.so $(DESTDIR)$(PREFIX)/lib/geak/libgeakbox.so
-	tar -c --exclude=__pycache__ $(SHARED) | tar -x -C $(DESTDIR)$(PREFIX)/share/geak
+	tar -c --exclude=__pycache__ $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 # The agent's main job on the starter suite, with recorded answers: no network, no GPU, no key.
