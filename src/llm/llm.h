@@ -67,7 +67,11 @@ struct gk_replay_record {
 };
 
 /* Writes a replay file (docs/models.md): the first line, then one line per record. */
-void gk_replay_add_header(struct gk_buf *out, const char *origin);
+/* seed: what the recorded run drew its judging from (geak run --seed), so that a replay gives the same prompts; or NULL */
+void gk_replay_add_header(struct gk_buf *out, const char *origin, const char *seed);
 void gk_replay_add_record(struct gk_buf *out, const struct gk_replay_record *record);
+
+/* The seed in an open replay file; NULL: it has none, or the endpoint is another. */
+const char *gk_replay_seed(const struct gk_endpoint *endpoint);
 
 #endif

@@ -46,6 +46,7 @@ struct replay {
 	struct gk_loop *loop;
 	struct gk_arena arena;
 	char *path;
+	const char *seed; /* that the recorded run was judged with, or NULL */
 	bool is_strict;
 	struct GK_VEC(struct record) records;
 	struct pending *pending; /* oldest first */
@@ -90,13 +91,14 @@ static const struct gk_field record_fields[] = {
 
 struct header {
 	int64_t version;
-	char *origin;
+	char *origin, *seed;
 };
 
 static const struct gk_field header_fields[] = {
 	{.name = "geak_replay", .kind = GK_FIELD_INT, .offset = offsetof(struct header, version), .required = true,
 	 .max = INT32_MAX},
 	{.name = "origin", .kind = GK_FIELD_STRING, .offset = offsetof(struct header, origin), .required = true},
+	{.name = "seed", .kind = GK_FIELD_STRING, .offset = offsetof(struct header, seed)},
 };
 
 static int read_header(struct replay *replay, const struct gk_node *root, struct gk_err *e)
@@ -111,6 +113,7 @@ static int read_header(struct replay *replay, const struct gk_node *root, struct
 	if (header.version != FORMAT_VERSION)
 		return gk_err_set(e, GK_ERR_INPUT, "%s: replay format %lld; this geak reads %d", replay->path,
 		                  (long long)header.version, FORMAT_VERSION);
+	replay->seed = header.seed;
 	return 0;
 }
 
@@ -341,12 +344,18 @@ static void put_text(json_t *object, const char *key, const char *text)
 		json_object_set_new(object, key, safe_string(text));
 }
 
-void gk_replay_add_header(struct gk_buf *out, const char *origin)
+const char *gk_replay_seed(const struct gk_endpoint *endpoint)
+{
+	return endpoint->ops == &replay_ops ? ((const struct replay *)endpoint)->seed : NULL;
+}
+
+void gk_replay_add_header(struct gk_buf *out, const char *origin, const char *seed)
 {
 	json_t *json = json_object();
 
 	json_object_set_new(json, "geak_replay", json_integer(FORMAT_VERSION));
 	put_text(json, "origin", origin);
+	put_text(json, "seed", seed);
 	add_line(out, json);
 }
 

@@ -30,6 +30,7 @@ static json_t *config_to_json(const struct gk_run_config *config, struct gk_task
 	put_text(json, "suite", config->suite);
 	put_text(json, "model", config->model);
 	put_text(json, "target", config->target);
+	put_text(json, "seed", config->seed);
 	put_text(json, "base_url", config->base_url);
 	put_text(json, "key_file", config->key_file);
 	put_text(json, "ca_file", config->ca_file);
@@ -70,6 +71,7 @@ int gk_run_config_read(struct gk_store *store, struct gk_arena *arena, struct gk
 		.suite = text_of(arena, json, "suite"),
 		.model = text_of(arena, json, "model"),
 		.target = text_of(arena, json, "target"),
+		.seed = text_of(arena, json, "seed"),
 		.base_url = text_of(arena, json, "base_url"),
 		.key_file = text_of(arena, json, "key_file"),
 		.ca_file = text_of(arena, json, "ca_file"),
@@ -78,7 +80,7 @@ int gk_run_config_read(struct gk_store *store, struct gk_arena *arena, struct gk
 		.budget_tokens = json_integer_value(json_object_get(json, "budget_tokens")),
 	};
 	complete = read_tasks(arena, json_object_get(json, "tasks"), config) && config->model && config->target &&
-	           config->suite;
+	           config->suite && config->seed;
 	rc = gk_recipe_from_json(json_object_get(json, "recipe"), &config->recipe, e);
 	json_decref(json);
 	if (rc == 0 && !complete)
@@ -202,8 +204,15 @@ int gk_run_begin(struct gk_store *store, const char *build, const struct gk_run_
                  struct gk_task *const *tasks, size_t task_count, const struct gk_prompter *prompter,
                  struct gk_err *e)
 {
-	gk_json_auto *json = config_to_json(config, tasks, task_count);
+	struct gk_run_config complete = *config;
+	uint8_t drawn[GK_HASH_BYTES];
+	char hex[GK_HEX_SIZE];
 
+	gk_random_bytes(drawn, sizeof drawn);
+	gk_hash_hex(drawn, sizeof drawn, hex);
+	if (!complete.seed)
+		complete.seed = hex;
+	gk_json_auto *json = config_to_json(&complete, tasks, task_count);
 	if (gk_store_begin(store, e) < 0)
 		return -1;
 	if (write_run(store, build, config, json, e) < 0 ||
@@ -250,6 +259,8 @@ int gk_run_config_same(const struct gk_run_config *begun, const struct gk_run_co
 		return differs(e, folder, "model", begun->model, asked->model);
 	if (strcmp(begun->target, asked->target) != 0)
 		return differs(e, folder, "target", begun->target, asked->target);
+	if (strcmp(begun->seed, asked->seed) != 0)
+		return differs(e, folder, "seed", begun->seed, asked->seed);
 	if (begun->task_count != asked->task_count)
 		return gk_err_set(e, GK_ERR_INPUT, "%s was begun with %zu tasks, not %zu: name the same, or another folder with"
 		                  " -o", folder, begun->task_count, asked->task_count);

@@ -19,6 +19,7 @@ struct gk_run_config {
 	const char **ids, **folders;  /* of the tasks; folders are absolute */
 	size_t task_count;
 	const char *model, *target;
+	const char *seed;             /* of the attempts' judging; NULL before the run has begun: drawn */
 	struct gk_recipe recipe;
 	const char *base_url, *key_file, *ca_file, *prices_file; /* or NULL */
 	double budget_usd;

@@ -51,13 +51,20 @@ void engine_show(const struct track *track, const struct gk_event *event, const 
 		options->progress(options->ctx, &line, event);
 }
 
-/* Judging for another purpose draws other seeds, and draws them again alike after a restart. */
-int engine_judging_open(struct engine *engine, const char *purpose, struct gk_err *e)
+/*
+ * Attempts are judged by the seed, which a repeated run shares: prompts speak
+ * of what was drawn from it. Winners are judged by the run's own secret, which
+ * nobody knew when the answers were written.
+ */
+int engine_judging_open(struct engine *engine, enum judging_purpose purpose, struct gk_err *e)
 {
 	const struct gk_run_options *options = engine->options;
 	struct gk_evaluator_options wanted = {.target = options->target, .parallel = engine->judging_slots};
 
-	gk_hmac(engine->secret, sizeof engine->secret, purpose, strlen(purpose), wanted.secret);
+	if (purpose == JUDGE_ATTEMPTS)
+		gk_hmac("attempts", strlen("attempts"), options->seed, strlen(options->seed), wanted.secret);
+	else
+		gk_hmac(engine->secret, sizeof engine->secret, "confirm", strlen("confirm"), wanted.secret);
 	engine->evaluator = options->judging->open(options->loop, &wanted, e);
 	return engine->evaluator ? 0 : -1;
 }
@@ -156,7 +163,7 @@ static int run_all(struct engine *engine, enum gk_run_end *end, struct gk_err *e
 	    engine_book_lost(engine, e) < 0)
 		return -1;
 	if (!all_stopped(engine)) {
-		if (engine_judging_open(engine, "attempts", e) < 0 || run_trajectories(engine, end, e) < 0)
+		if (engine_judging_open(engine, JUDGE_ATTEMPTS, e) < 0 || run_trajectories(engine, end, e) < 0)
 			return -1;
 		judging_close(engine); /* the winners meet fresh processes */
 	}

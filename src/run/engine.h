@@ -55,6 +55,7 @@ struct gk_run_options {
 	size_t task_count;
 	struct gk_recipe recipe;        /* resolved: flags are in it */
 	const struct gk_prompter *prompter;
+	const char *seed;               /* what attempts are judged with; winners are by the run's own secret */
 	const char *target;             /* resolved: never "auto" */
 	const json_t *hardware;         /* for prompts, as it was journalled; or NULL */
 	const struct gk_judging *judging;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "llm/llm.h"
+#include "run/begin.h"
 
 struct export {
 	struct gk_store *store;
@@ -73,11 +74,14 @@ int gk_replay_export(struct gk_store *store, const char *note, bool prompts, str
 	struct export export = {.store = store, .out = out, .note = note && note[0] ? note : NULL, .prompts = prompts};
 	gk_arena_auto arena = {0};
 	struct gk_store_trajectory *rows;
+	struct gk_run_config config;
 	size_t row_count;
 
 	if (gk_store_trajectories(store, &arena, &rows, &row_count, e) < 0)
 		return -1;
-	gk_replay_add_header(out, note ? note : "");
+	if (gk_run_config_read(store, &arena, &config, e) < 0)
+		return -1;
+	gk_replay_add_header(out, note ? note : "", config.seed);
 	for (size_t i = 0; i < row_count; i++) {
 		export.row = &rows[i];
 		if (gk_store_events(store, rows[i].id, take_event, &export, e) < 0)

@@ -186,6 +186,7 @@ static int configure_new(struct gk_session *session, struct gk_err *e)
 	config->suite = suite_name(session);
 	config->model = flags->model;
 	config->target = resolve_target(flags->target);
+	config->seed = flags->seed;
 	name_tasks(session, config);
 	take_loose_flags(flags, config);
 	return 0;
@@ -214,8 +215,12 @@ static int begin(struct gk_session *session, struct gk_err *e)
 		session->store = gk_store_create(folder, e);
 	if (!session->store)
 		return -1;
-	return gk_run_begin(session->store, session->flags->build, &session->config, session->tasks,
-	                    session->refs.count, session->prompter, e);
+	if (!session->config.seed)
+		session->config.seed = gk_replay_seed(session->endpoint);
+	if (gk_run_begin(session->store, session->flags->build, &session->config, session->tasks, session->refs.count,
+	                 session->prompter, e) < 0)
+		return -1;
+	return gk_run_config_read(session->store, &session->arena, &session->config, e); /* with the seed that was drawn */
 }
 
 /* --- a run that goes on --- */
@@ -226,6 +231,7 @@ static int compare_with_begun(struct gk_session *session, struct gk_err *e)
 	struct gk_run_config asked = session->config;
 
 	asked.model = or_else(flags->model, asked.model);
+	asked.seed = or_else(flags->seed, asked.seed);
 	asked.target = flags->target ? resolve_target(flags->target) : asked.target;
 	if ((flags->recipe && read_recipe(session, flags->recipe, &asked.recipe, e) < 0) ||
 	    change_recipe(flags, &asked.recipe, e) < 0)
@@ -383,6 +389,7 @@ int gk_session_run(struct gk_session *session, gk_run_progress_fn *progress, voi
 		.task_count = session->refs.count,
 		.recipe = session->config.recipe,
 		.prompter = session->prompter,
+		.seed = session->config.seed,
 		.target = session->config.target,
 		.judging = &pool_judging,
 		.judging_slots = session->flags->judgings,

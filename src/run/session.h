@@ -12,7 +12,7 @@
 struct gk_session_flags {
 	char *const *targets;       /* suites, tasks, folders */
 	int target_count;
-	const char *model, *recipe, *target, *folder;
+	const char *model, *recipe, *target, *folder, *seed;
 	int64_t iterations, parallel, max_tokens;
 	double temperature;         /* negative: not given */
 	const char *base_url, *key_file, *ca_file, *prices_file;

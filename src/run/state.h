@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "run/engine.h"
 
+enum judging_purpose { JUDGE_ATTEMPTS, JUDGE_WINNERS };
 enum doing { DOING_NOTHING, DOING_ASK, DOING_JUDGE, DOING_SUSPENDED };
 
 /* What a turn of the loop brought: an answer or a verdict, not yet journalled. */
@@ -93,6 +94,6 @@ int engine_confirm_winners(struct engine *engine, enum gk_run_end *end, struct g
 /* engine.c */
 bool engine_is_interrupted(const struct engine *engine);
 void engine_show(const struct track *track, const struct gk_event *event, const char *doing);
-int engine_judging_open(struct engine *engine, const char *purpose, struct gk_err *e);
+int engine_judging_open(struct engine *engine, enum judging_purpose purpose, struct gk_err *e);
 
 #endif

@@ -293,7 +293,7 @@ int engine_confirm_winners(struct engine *engine, enum gk_run_end *end, struct g
 	for (size_t i = 0; i < options->task_count && rc == 0; i++)
 		rc = prepare(engine, &contests[i], options->tasks[i], &has_work, e);
 	if (rc == 0 && has_work)
-		rc = engine_judging_open(engine, "confirm", e);
+		rc = engine_judging_open(engine, JUDGE_WINNERS, e);
 	if (rc == 0 && has_work)
 		rc = run_contests(engine, contests, options->task_count, end, e);
 	if (engine->evaluator)

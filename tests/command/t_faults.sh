@@ -30,9 +30,10 @@ ledger() { # FOLDER KEY
 geak run starter/flip -m "replay:$T/made.jsonl" --iterations 3 -o "$T/base" -q >/dev/null
 geak log "$T/base" --replay "$T/recorded.jsonl" >/dev/null
 prompts=$(ledger "$T/base" requests)
+seed=$("$python" -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["seed"])' "$T/recorded.jsonl")
 
 serve 429=0,ok,500,ok,reset,ok,cut,garbage,ok
-run geak run starter/flip -m openai:test --base-url "$url" --iterations 3 -o "$T/faults" -q
+run geak run starter/flip -m openai:test --base-url "$url" --seed "$seed" --iterations 3 -o "$T/faults" -q
 code_is 0 "a run completes though its server fails"
 is "$(ledger "$T/faults" requests)" "$prompts" "each prompt is answered once"
 is "$(ledger "$T/faults" sends)" "$(wc -l <"$T/log" | tr -d ' ')" "the ledger has each request that the server saw"
@@ -41,7 +42,7 @@ is "$(ledger "$T/faults" lost)" 0 "none of them is lost"
 is "$(geak report "$T/faults" --csv)" "$(geak report "$T/base" --csv)" "and the end is the same"
 
 serve 401
-run geak run starter/flip -m openai:test --base-url "$url" --iterations 3 -o "$T/later" -q
+run geak run starter/flip -m openai:test --base-url "$url" --seed "$seed" --iterations 3 -o "$T/later" -q
 ok "a server that knows no such key stops the run" test "$code" -ge 2
 err_has "goes on" "which can go on"
 is "$(printf '%s\n' "$err" | wc -l)" 1 "and says so in one line"

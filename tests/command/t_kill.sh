@@ -38,6 +38,7 @@ lasted=$(($(date +%s) - begun + 1))
 want=$(table "$T/base")
 run geak log "$T/base" --replay "$T/recorded.jsonl"
 code_is 0 "its answers are exported"
+seed=$("$python" -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["seed"])' "$T/recorded.jsonl")
 
 "$python" tests/command/fake_openai.py --port-file "$T/port" --replay "$T/recorded.jsonl" >"$T/server.out" 2>&1 &
 server=$!
@@ -49,14 +50,14 @@ n=0
 while [ "$n" -lt "$kills" ]; do
 	n=$((n + 1))
 	folder=$T/kill-$n
-	"$GEAK" run starter/flip starter/vector_add -m openai:test --base-url "$url" --iterations 4 --parallel 2 \
+	"$GEAK" run starter/flip starter/vector_add -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
 		-o "$folder" -q >"$T/.first" 2>&1 & # not the shell function: the signal is for geak itself
 	pid=$!
 	moment=$("$python" -c "import random; print(round(random.uniform(0.02, $lasted), 2))")
 	sleep "$moment"
 	kill -9 "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	run geak run starter/flip starter/vector_add -m openai:test --base-url "$url" --iterations 4 --parallel 2 \
+	run geak run starter/flip starter/vector_add -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
 		-o "$folder" -q
 	code_is 0 "killed after $moment s of about $lasted s, it goes on"
 	is "$(table "$folder")" "$want" "and ends as the undisturbed run"

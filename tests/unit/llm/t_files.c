@@ -85,7 +85,7 @@ static void write_replay(void)
 	                                  .usage = {10, 2, 5, -1}};
 	struct gk_err e;
 
-	gk_replay_add_header(&out, "written by the test");
+	gk_replay_add_header(&out, "written by the test", "a seed");
 	gk_replay_add_record(&out, &record);
 	record.answer = "second";
 	record.trajectory = 1;
