@@ -43,6 +43,9 @@ static struct failing ended_badly(struct gk_cascade *c, const struct gk_capture_
 	} else if (r->end == GK_CAPTURE_FLOODED) {
 		kind = "flood";
 		gk_buf_printf(&words, "the candidate wrote more output than is allowed and was stopped");
+	} else if (r->end == GK_CAPTURE_OVER_MEMORY) {
+		kind = "memory";
+		gk_buf_add_text(&words, "the candidate's processes took more memory than is allowed and were stopped");
 	} else if (r->end == GK_CAPTURE_SIGNALED) {
 		gk_buf_printf(&words, "the candidate's process was ended by signal %d (%s)", r->code, strsignal(r->code));
 	} else if (r->end == GK_CAPTURE_KILLED_ZYGOTE) {
@@ -99,6 +102,18 @@ static struct failing raised(struct gk_cascade *c, const json_t *claim)
 	return failing_of(c, GK_FAIL, kind_of_error(type), &words);
 }
 
+/* Capture ends its sentences with " (line 12)"; the line itself says more. */
+static void cut_line(struct gk_buf *words, int64_t line)
+{
+	char tail[40];
+	int size = snprintf(tail, sizeof tail, " (line %lld)", (long long)line);
+
+	if (!gk_text_ends(gk_buf_text(words), tail))
+		return;
+	words->size -= (size_t)size;
+	words->bytes[words->size] = '\0';
+}
+
 static struct failing cannot(struct gk_cascade *c, const json_t *claim)
 {
 	static const char *const kinds[] = {"not_capturable", "not_a_kernel", "foreign_kernel", "unstable_plan",
@@ -111,8 +126,8 @@ static struct failing cannot(struct gk_cascade *c, const json_t *claim)
 		if (strcmp(kinds[i], said) == 0)
 			kind = kinds[i];
 	gk_describe_foreign(&words, text_of(claim, "message"), MESSAGE_BYTES);
-	if (line > 0)
-		gk_describe_line(&words, &c->source, line);
+	cut_line(&words, line);
+	gk_describe_line(&words, &c->source, line);
 	return failing_of(c, strcmp(kind, "not_capturable") == 0 ? GK_UNDECIDED : GK_FAIL, kind, &words);
 }
 

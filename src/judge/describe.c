@@ -1,5 +1,6 @@
 #include "describe.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -97,7 +98,7 @@ void gk_describe_finding(struct gk_buf *out, const json_t *finding, const struct
 	const char *kernel = text_of(finding, "kernel");
 	json_t *program = json_object_get(finding, "program");
 
-	if (kernel[0]) {
+	if (kernel[0] && !gk_text_starts(text_of(finding, "message"), kernel)) {
 		gk_buf_add_text(out, "kernel ");
 		gk_describe_foreign(out, kernel, 100);
 		gk_buf_add_text(out, ": ");
@@ -119,19 +120,25 @@ static void add_index(struct gk_buf *out, const int64_t *index, int rank)
 	gk_buf_add_char(out, ']');
 }
 
+/* As many digits as tell two float32 apart in practice; whole numbers in full. */
+static void add_number(struct gk_buf *out, const char *before, double value, int digits)
+{
+	if (value == trunc(value) && fabs(value) < 1e15)
+		gk_buf_printf(out, "%s%.0f", before, value);
+	else
+		gk_buf_printf(out, "%s%.*g", before, digits, value);
+}
+
 static void add_pair(struct gk_buf *out, double got, double want)
 {
-	char a[32], b[32];
-
-	gk_text_number((double)(float)got == got ? got : (double)(float)got, a);
-	gk_text_number((double)(float)want, b);
-	gk_buf_printf(out, "got %s, expected %s", a, b);
+	add_number(out, "got ", got, 7);
+	add_number(out, ", expected ", want, 7);
 }
 
 void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output, const struct gk_difference *d,
                             const struct gk_tolerance *tolerance)
 {
-	char text[256], number[32];
+	char text[256];
 
 	gk_tensor_text(output, text, sizeof text);
 	gk_buf_printf(out, "output %s %s: %lld of %lld elements are wrong; first at ", output->name, text,
@@ -146,10 +153,9 @@ void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output, 
 		add_pair(out, d->worst_got, d->worst_want);
 	}
 	if (!tolerance->exact) {
-		gk_text_number((double)(float)(tolerance->atol + tolerance->spread * d->scale), number);
-		gk_buf_printf(out, " (allowed: %s", number);
-		gk_text_number((double)(float)tolerance->rtol, number);
-		gk_buf_printf(out, " + %s * |expected|)", number);
+		add_number(out, " (allowed: ", tolerance->atol + tolerance->spread * d->scale, 2);
+		add_number(out, " + ", tolerance->rtol, 2);
+		gk_buf_add_text(out, " * |expected|)");
 	} else {
 		gk_buf_add_text(out, " (equality is required)");
 	}
@@ -171,8 +177,9 @@ void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int6
 	if (count == total)
 		gk_buf_add_text(out, "no element was written with a defined value");
 	else
-		gk_buf_printf(out, "%lld of %lld elements were never written, or were made from values that were never "
-		                   "written (a masked load without `other`)", (long long)count, (long long)total);
-	gk_buf_add_text(out, "; the first is ");
+		gk_buf_printf(out, "%lld of %lld elements were never written with a defined value", (long long)count,
+		              (long long)total);
+	gk_buf_add_text(out, " (a masked load without `other` gives undefined values, and so does memory that was never "
+	                     "written); the first is ");
 	add_index(out, index, output->rank);
 }

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "state.h"
 
-enum { LISTED_CASES = 6, PRINTED_BYTES = 500 };
+enum { LISTED_CASES = 4, PRINTED_BYTES = 500, TELLING_ELEMENTS = 16 };
 
 static struct gk_case_result *add_case(struct gk_verdict *v, const char *id, const char *part,
                                        const struct failing *failing)
@@ -49,6 +49,23 @@ static const struct failing *first_failing(const struct gk_cascade *c, bool exec
 		undecided = f;
 	}
 	return undecided;
+}
+
+/* Of two elements no pattern can be read: a larger case that is wrong in the same way says more. */
+static const struct failing *more_telling(const struct gk_cascade *c, const struct failing *first, size_t *index)
+{
+	if (strcmp(first->kind, "wrong_values") != 0)
+		return first;
+	for (size_t i = *index; i < c->setup.case_count; i++) {
+		const struct failing *f = &c->cases[i].exec;
+
+		if (!f->kind || strcmp(f->kind, first->kind) != 0 ||
+		    json_integer_value(json_object_get(f->detail, "count")) < TELLING_ELEMENTS)
+			continue;
+		*index = i;
+		return f;
+	}
+	return first;
 }
 
 /* "Right: a; b; and 3 more." of the cases that have passed, or failed, in the part. */
@@ -113,6 +130,7 @@ static void decide_exec(struct gk_cascade *c)
 	c->verdict.evidence = GK_SIMULATED;
 	c->verdict.plan_hash = gk_arena_string(&c->verdict.arena, c->plan_hash);
 	if (f) {
+		f = more_telling(c, f, &index);
 		decide(c, GK_STAGE_EXEC, f->outcome, f->kind);
 		tell_case(c, true, index, f);
 		return;

@@ -69,7 +69,7 @@ done
 message() { field "$T/$1.json" '[r["verdict"]["message"] for r in j["results"] if r["candidate"] == "'"$2"'"][0]'; }
 out=$(message vector_add no_mask.py)
 out_has 'line 12: `tl.store(out + at, a + b)`' "an access out of bounds is shown with its line"
-out_has "kernel kernel" "and its kernel"
+out_has "kernel, line 12: tt.store: writes 4 bytes" "and what the kernel did"
 out=$(message vector_add half_grid.py)
 out_has "never written" "what was never written is said"
 out=$(message flip copies.py)

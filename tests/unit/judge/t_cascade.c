@@ -268,7 +268,7 @@ static void executions_are_judged(void)
 	       "a finding is told with its place");
 	expect(&unknown, 3, GK_UNDECIDED, "not_simulated", "tt.odd", "what the machine cannot do is undecided");
 	expect(&changed, 3, GK_FAIL, "input_changed", "input y", "a changed input");
-	expect(&poison, 3, GK_FAIL, "poison", "36 of 100 elements were never written", "an unwritten output");
+	expect(&poison, 3, GK_FAIL, "poison", "36 of 100 elements were never written with", "an unwritten output");
 	expect(&dies, 3, GK_FAIL, "crash", "signal 11", "a dead launcher");
 	expect(&hangs, 3, GK_FAIL, "hang", "in time", "a launcher that had to be stopped");
 }
