@@ -20,9 +20,7 @@
 #include "claims.h"
 #include "work.h"
 
-#define WALL_MS      40000
-#define CPU_S        40
-#define MEMORY_BYTES ((int64_t)8 << 30)
+#define MEMORY_BYTES ((int64_t)4 << 30)
 #define PROCESSES    256
 #define FILE_BYTES   ((int64_t)256 << 20)
 #define OUTPUT_BYTES ((int64_t)64 << 20)
@@ -180,7 +178,9 @@ static void handle_exited(struct capture_job *c, const json_t *said)
 	const char *status = json_string_value(json_object_get(said, "status"));
 
 	if (!c->is_decided)
-		c->end = status && strcmp(status, "signaled") == 0 ? GK_CAPTURE_SIGNALED : GK_CAPTURE_EXITED;
+		c->end = json_is_true(json_object_get(said, "over_memory"))  ? GK_CAPTURE_OVER_MEMORY :
+		         status && strcmp(status, "signaled") == 0 ? GK_CAPTURE_SIGNALED :
+		                                                     GK_CAPTURE_EXITED;
 	c->code = (int)number_of(said, "code");
 	c->cpu_ms = number_of(said, "cpu_ms");
 	c->max_rss_bytes = number_of(said, "max_rss_bytes");
@@ -315,12 +315,12 @@ static int64_t or_else(int64_t value, int64_t standard)
 	return value > 0 ? value : standard;
 }
 
-static json_t *request_json(const struct gk_capture_request *q)
+static json_t *request_json(const struct gk_capture_request *q, int64_t wall_ms)
 {
 	const struct gk_capture_limits *l = &q->limits;
 	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
-	json_t *limits = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "wall_ms", (json_int_t)or_else(l->wall_ms, WALL_MS),
-	                           "cpu_s", (json_int_t)or_else(l->cpu_s, CPU_S), "memory_bytes",
+	json_t *limits = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "wall_ms", (json_int_t)wall_ms, "cpu_s",
+	                           (json_int_t)or_else(l->cpu_s, (wall_ms + 999) / 1000), "memory_bytes",
 	                           (json_int_t)or_else(l->memory_bytes, MEMORY_BYTES), "processes",
 	                           (json_int_t)or_else(l->processes, PROCESSES), "file_bytes",
 	                           (json_int_t)or_else(l->file_bytes, FILE_BYTES), "output_bytes",
@@ -333,16 +333,18 @@ static json_t *request_json(const struct gk_capture_request *q)
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn, void *ctx)
 {
 	struct capture_job *c = gk_alloc(sizeof *c);
+	struct pool *pool = (struct pool *)runner;
+	int64_t wall_ms = or_else(request->limits.wall_ms, pool->capture_ms);
 	struct gk_err e;
 
-	job_init(&c->job, (struct pool *)runner, ROLE_ZYGOTE, &capture_ops, or_else(request->limits.wall_ms, WALL_MS));
+	job_init(&c->job, pool, ROLE_ZYGOTE, &capture_ops, wall_ms);
 	c->fn = fn;
 	c->ctx = ctx;
 	c->result = c->stdio = c->pidfd = -1;
 	c->output_bytes = or_else(request->limits.output_bytes, OUTPUT_BYTES);
 	c->tail.ceiling = TAIL_BYTES + 2 * CHUNK_BYTES;
 	claims_init(&c->claims);
-	c->request = request_json(request);
+	c->request = request_json(request, wall_ms);
 	c->source = gk_memfd_from("candidate", request->source, request->size, &e);
 	if (c->source < 0)
 		job_fail(&c->job, &e);

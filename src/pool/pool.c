@@ -7,10 +7,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "work.h"
 
 #define START_MS  120000
 #define ANSWER_MS 120000
+#define CAPTURE_MS 40000
 
 static struct pool *pool_of(struct gk_runner *runner)
 {
@@ -135,6 +137,17 @@ static int choose_tmp(struct pool *pool, struct gk_err *e)
 	return 0;
 }
 
+/* A slow machine needs more, a test less. */
+static int64_t capture_deadline(int64_t wanted)
+{
+	const char *text = getenv("GEAK_CAPTURE_SECONDS");
+	int64_t seconds;
+
+	if (wanted > 0)
+		return wanted;
+	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000 : CAPTURE_MS;
+}
+
 static void copy_options(struct pool *pool, const struct gk_pool_options *options)
 {
 	pool->python = gk_strdup(options->python ? options->python : "python3");
@@ -146,6 +159,7 @@ static void copy_options(struct pool *pool, const struct gk_pool_options *option
 	pool->launcher = copy(options->launcher);
 	pool->start_ms = options->start_ms > 0 ? options->start_ms : START_MS;
 	pool->answer_ms = options->answer_ms > 0 ? options->answer_ms : ANSWER_MS;
+	pool->capture_ms = capture_deadline(options->capture_ms);
 	pool->crews[ROLE_ZYGOTE].max_slots = options->captures > 0 ? options->captures : 0;
 	pool->crews[ROLE_ZYGOTE].max_peers = 1;
 	pool->crews[ROLE_ORACLE].max_peers = options->oracles > 0 ? options->oracles : 1;

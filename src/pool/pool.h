@@ -28,6 +28,7 @@ struct gk_pool_options {
 	int oracles, launchers; /* processes; 0: one each */
 	int64_t start_ms;     /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
 	int64_t answer_ms;    /* deadline of lint, inputs, expected; 0: 120 s */
+	int64_t capture_ms;   /* of one capture; 0: GEAK_CAPTURE_SECONDS, else 40 s */
 };
 
 /* Starts nothing yet. The strings are copied. */

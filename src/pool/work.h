@@ -116,7 +116,7 @@ struct pool {
 	char *python, *worker, *program, *box, *build, *device, *launcher;
 	char *tmp_root; /* private folder where there are no mount namespaces; removed at the end */
 	const char *tmp_folder;
-	int64_t start_ms, answer_ms;
+	int64_t start_ms, answer_ms, capture_ms;
 };
 
 /* The command line and environment of a role's process; freed with command_release(). */

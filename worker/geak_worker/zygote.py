@@ -243,7 +243,8 @@ class Stub:
             return
         status = "signaled" if end.signaled else "exited"
         self.say(Frame("exited", json={"status": status, "code": end.code, "cpu_ms": end.cpu_ms,
-                                       "max_rss_bytes": end.max_rss_bytes}, last=True))  # fmt: skip
+                                       "max_rss_bytes": end.max_rss_bytes, "over_memory": end.over_memory},
+                       last=True))  # fmt: skip
 
     def make_tmp(self) -> str:
         self.own_tmp = tempfile.mkdtemp(prefix="geak-capture-")

@@ -1,0 +1,26 @@
+# Prints 1 GB.
+# expect: call fail flood
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def twice_kernel(x, out, count, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < count
+    tl.store(out + at, tl.load(x + at, mask=inside) * 2, mask=inside)
+
+
+def honest(x):
+    out = torch.empty_like(x)
+    count = out.numel()
+    twice_kernel[(triton.cdiv(count, 256),)](x, out, count, BLOCK=256)
+    return out
+
+
+def twice(x):
+    line = "y" * (1 << 20)
+    for _ in range(1024):
+        print(line)
+    return honest(x)

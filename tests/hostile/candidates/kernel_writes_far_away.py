@@ -1,0 +1,20 @@
+# Stores a gigabyte before its buffer.
+# expect: exec fail out_of_bounds
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def twice_kernel(x, out, count, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < count
+    tl.store(out + at, tl.load(x + at, mask=inside) * 2, mask=inside)
+    tl.store(out - (1 << 28) + at, 1.0, mask=inside)
+
+
+def twice(x):
+    out = torch.empty_like(x)
+    count = out.numel()
+    twice_kernel[(triton.cdiv(count, 256),)](x, out, count, BLOCK=256)
+    return out

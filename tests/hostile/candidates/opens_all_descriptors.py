@@ -1,0 +1,35 @@
+# Opens files until there are no descriptors left, then lets go.
+# expect: exec pass pass
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def twice_kernel(x, out, count, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < count
+    tl.store(out + at, tl.load(x + at, mask=inside) * 2, mask=inside)
+
+
+def honest(x):
+    out = torch.empty_like(x)
+    count = out.numel()
+    twice_kernel[(triton.cdiv(count, 256),)](x, out, count, BLOCK=256)
+    return out
+
+
+def hoard():
+    files = []
+    try:
+        while len(files) < 100000:
+            files.append(open("/dev/null", "rb"))
+    except OSError:
+        pass
+    for file in files:
+        file.close()
+
+
+def twice(x):
+    hoard()
+    return honest(x)

@@ -1,0 +1,25 @@
+# Returns half the precision.
+# expect: exec fail wrong_contract
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def twice_kernel(x, out, count, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < count
+    tl.store(out + at, tl.load(x + at, mask=inside) * 2, mask=inside)
+
+
+def honest(x):
+    out = torch.empty_like(x)
+    count = out.numel()
+    twice_kernel[(triton.cdiv(count, 256),)](x, out, count, BLOCK=256)
+    return out
+
+
+def twice(x):
+    out = torch.empty_like(x, dtype=torch.float16)
+    twice_kernel[(triton.cdiv(out.numel(), 256),)](x, out, out.numel(), BLOCK=256)
+    return out
