@@ -38,6 +38,12 @@ static void extend(struct vm_virtual *v, const struct vm_span *loop)
 /* What is made before a loop and used within it must last until the jump back; inner loops first. */
 static void extend_over_loops(struct vm_flat *f)
 {
+	if (f->loops.count > VM_MAX_WORK / (f->virtuals.count + 1)) {
+		f->p->refusal_kind = GK_VM_UNSUPPORTED;
+		snprintf(f->p->refusal, sizeof f->p->refusal, "%zu loops over %zu values are too many", f->loops.count,
+		         f->virtuals.count);
+		return;
+	}
 	if (f->loops.count)
 		qsort(f->loops.items, f->loops.count, sizeof *f->loops.items, by_last);
 	for (size_t l = 0; l < f->loops.count; l++)
@@ -129,10 +135,11 @@ static uint32_t reg_of(const struct vm_flat *f, uint32_t virtual)
 
 static void rename_op(const struct vm_flat *f, struct vm_op *op, uint32_t at)
 {
-	const struct vm_virtual *src = op->src[0] < f->virtuals.count ? &f->virtuals.items[op->src[0]] : NULL;
+	if (op->run == vm_run_move) {
+		const struct vm_virtual *src = &f->virtuals.items[op->src[0]];
 
-	if (op->run == vm_run_move)
-		op->is_swap = src && !src->is_pinned && src->last == at;
+		op->is_swap = !src->is_pinned && src->last == at;
+	}
 	op->dst = reg_of(f, op->dst);
 	for (int i = 0; i < 3; i++)
 		op->src[i] = reg_of(f, op->src[i]);

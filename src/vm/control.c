@@ -201,7 +201,7 @@ static void flat_call(struct vm_flat *f, const struct gk_ir_op *op)
 	size_t outer_ends = f->ends.count;
 	gk_free_auto uint32_t *results = gk_alloc_array((size_t)op->result_count + 1, sizeof *results);
 
-	if (!func || func->region == GK_IR_NONE || f->depth >= MAX_CALL_DEPTH || f->p->code.count >= VM_MAX_CODE) {
+	if (!func || func->region == GK_IR_NONE || f->depth >= MAX_CALL_DEPTH || *f->p->refusal) {
 		vm_emit_refusal(f, op, func ? "calls nested as deeply as this" : "a call of an unknown function");
 		return;
 	}
@@ -263,10 +263,51 @@ static void patch(struct vm_flat *f, size_t first, const uint32_t *starts, uint3
 	f->patches.count = first;
 }
 
+static const struct gk_ir_successor *successor(const struct vm_flat *f, uint32_t block, uint32_t i)
+{
+	const struct gk_ir_op *end = terminator(f, &f->ir->blocks[block]);
+
+	return i < end->successor_count ? &f->ir->successors[end->successors + i] : NULL;
+}
+
+/*
+ * The blocks that can be reached, each after those that dominate it: in reverse
+ * order of leaving them on a walk in depth. Answers how many; order has room for all.
+ */
+static uint32_t order_blocks(const struct vm_flat *f, const struct gk_ir_region *region, uint32_t *order)
+{
+	uint32_t count = region->block_count, depth = 0, left = count;
+	gk_free_auto uint32_t *path = gk_alloc_array(count, sizeof *path);
+	gk_free_auto uint32_t *next = gk_alloc_array(count, sizeof *next); /* successor to look at; 0 not entered */
+
+	path[depth++] = 0;
+	next[0] = 1;
+	while (depth) {
+		uint32_t block = path[depth - 1];
+		const struct gk_ir_successor *to = successor(f, region->blocks + block, next[block] - 1);
+		uint32_t target = to ? to->block - region->blocks : 0;
+
+		if (!to) {
+			order[--left] = block;
+			depth--;
+			continue;
+		}
+		next[block]++;
+		if (!next[target]) {
+			next[target] = 1;
+			path[depth++] = target;
+		}
+	}
+	memmove(order, order + left, (count - left) * sizeof *order);
+	return count - left;
+}
+
 void vm_flat_function(struct vm_flat *f, const struct gk_ir_func *func)
 {
 	const struct gk_ir_region *region = &f->ir->regions[func->region];
 	gk_free_auto uint32_t *starts = gk_alloc_array(region->block_count, sizeof *starts);
+	gk_free_auto uint32_t *order = gk_alloc_array(region->block_count, sizeof *order);
+	uint32_t count = order_blocks(f, region, order);
 	size_t first_patch = f->patches.count;
 
 	for (uint32_t b = 1; b < region->block_count; b++)
@@ -275,9 +316,9 @@ void vm_flat_function(struct vm_flat *f, const struct gk_ir_func *func)
 
 			f->virtuals.items[arg].is_block_arg = true;
 		}
-	for (uint32_t b = 0; b < region->block_count; b++) {
-		starts[b] = position(f);
-		vm_flat_block(f, &f->ir->blocks[region->blocks + b]);
+	for (uint32_t b = 0; b < count; b++) {
+		starts[order[b]] = position(f);
+		vm_flat_block(f, &f->ir->blocks[region->blocks + order[b]]);
 	}
 	patch(f, first_patch, starts, region->blocks);
 }

@@ -122,6 +122,15 @@ static void *rounded(const void *src, size_t n)
 	return copy;
 }
 
+/* Small floats and f32 in any mixture are held alike; the rest must be all f64, or i8 into i32. */
+static bool are_simulated(const struct vm_op *op, const struct vm_dot *dot)
+{
+	if (op->kind == GK_IR_I32)
+		return op->from == GK_IR_I8 && dot->right == GK_IR_I8;
+	return gk_ir_kind_is_float(op->kind) && gk_ir_kind_is_float(op->from) && gk_ir_kind_is_float(dot->right) &&
+	       (op->kind == GK_IR_F64) == (op->from == GK_IR_F64) && (op->kind == GK_IR_F64) == (dot->right == GK_IR_F64);
+}
+
 int vm_run_dot(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 {
 	const struct vm_dot *dot = op->extra;
@@ -133,8 +142,7 @@ int vm_run_dot(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 	gk_free_auto void *rounded_a = dot->precision == VM_TF32 ? rounded(a, left * dot->batch) : NULL;
 	gk_free_auto void *rounded_b = dot->precision == VM_TF32 ? rounded(b, right * dot->batch) : NULL;
 
-	if (run == dot_i8 ? op->from != GK_IR_I8 || op->kind != GK_IR_I32
-	                  : (run == dot_f64) != (op->from == GK_IR_F64) || !gk_ir_kind_is_float(op->from))
+	if (!are_simulated(op, dot))
 		return vm_fault(t, op, GK_VM_UNSUPPORTED, 0, "tt.dot of these types is not simulated yet");
 	a = rounded_a ? rounded_a : a;
 	b = rounded_b ? rounded_b : b;

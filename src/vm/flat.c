@@ -23,7 +23,12 @@ uint32_t vm_result_new(struct vm_flat *f, const struct gk_ir_op *op, uint32_t i)
 
 uint32_t vm_operand(const struct vm_flat *f, const struct gk_ir_op *op, uint32_t i)
 {
-	return f->map[gk_ir_operand(f->ir, op, i)];
+	uint32_t virtual = f->map[gk_ir_operand(f->ir, op, i)];
+
+	/* The verifier has seen to it that what is used was made before. */
+	if (virtual == VM_NONE)
+		gk_bug("operand %u of %s has no register", i, gk_ir_ops[op->code].name);
+	return virtual;
 }
 
 static void touch(struct vm_flat *f, uint32_t virtual)
@@ -247,11 +252,24 @@ static void widen_captured(struct vm_flat *f, const struct gk_ir_op *op)
 	}
 }
 
+static bool has_tensor(const struct vm_flat *f, const struct gk_ir_op *op)
+{
+	for (uint32_t i = 0; i < op->operand_count; i++)
+		if (gk_ir_value_type(f->ir, gk_ir_operand(f->ir, op, i))->kind == GK_IR_TENSOR)
+			return true;
+	return op->result_count && gk_ir_value_type(f->ir, op->results)->kind == GK_IR_TENSOR;
+}
+
 void vm_flat_op(struct vm_flat *f, const struct gk_ir_op *op)
 {
 	struct vm_op o = vm_op_of(f, op, NULL);
 	uint8_t class = gk_ir_ops[op->code].class;
 
+	/* In a region of reduce or scan every value has as many lanes as are folded at once: no tiles of its own. */
+	if (f->where == VM_IN_SIDE && has_tensor(f, op)) {
+		vm_emit_refusal(f, op, "a tensor in the region of a reduction");
+		return;
+	}
 	if (f->where == VM_IN_SIDE)
 		widen_captured(f, op);
 	if (class == GK_IR_CLASS_CONSTANT)
@@ -307,6 +325,7 @@ struct gk_vm_program *gk_vm_program_new(const struct gk_ir *module)
 	p->func = &module->funcs[module->entry];
 	p->has_atomics = has_atomics(module);
 	f.map = gk_alloc_array(module->value_count, sizeof *f.map);
+	memset(f.map, 0xff, module->value_count * sizeof *f.map);
 	flat_params(&f);
 	vm_flat_function(&f, p->func);
 	vm_assign(&f);

@@ -18,6 +18,7 @@
 
 #define WAITING_BYTES ((uint64_t)512 << 20) /* registers of all programs set aside */
 #define MAX_WAITING   65536
+#define MAX_BYTES     ((uint64_t)4 << 30) /* registers of all threads */
 #define MAX_THREADS   64
 
 struct work {
@@ -232,6 +233,8 @@ static void run_threads(struct work *w, int threads)
 
 	if (threads > MAX_THREADS)
 		threads = MAX_THREADS;
+	while (threads > 1 && (uint64_t)threads * w->program->reg_bytes > MAX_BYTES)
+		threads--;
 	if ((uint64_t)threads > w->total)
 		threads = (int)w->total;
 	while (started < threads - 1 && pthread_create(&others[started], NULL, run_independent, w) == 0)

@@ -28,7 +28,8 @@
 #define VM_LOOP static
 #endif
 
-#define VM_MAX_BYTES ((uint64_t)1 << 31) /* registers of one program */
+#define VM_MAX_BYTES ((uint64_t)1 << 30) /* registers of one program */
+#define VM_MAX_WORK  ((uint64_t)1 << 30) /* values times loops, when lifetimes are found */
 #define VM_MAX_CODE  ((uint32_t)1 << 20) /* operations after inlining */
 #define VM_NONE      UINT32_MAX
 
@@ -100,6 +101,7 @@ struct vm_fold { /* reduce and scan */
 struct vm_dot {
 	uint32_t batch, m, n, k;
 	uint8_t precision; /* enum vm_precision */
+	uint8_t right;     /* kind of B; A's is op->from */
 };
 enum vm_precision { VM_IEEE, VM_TF32 };
 

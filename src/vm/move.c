@@ -250,8 +250,9 @@ int vm_run_histogram(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 	struct vm_reg *src = &t->regs[op->src[0]], *dst = &t->regs[op->dst];
 	const struct vm_reg *mask = op->src_count > 1 ? &t->regs[op->src[1]] : NULL;
 	uint32_t count = move->from.dims[0], bytes = vm_held_bytes(op->kind);
-	enum gk_ir_kind kind = bytes == 8 ? GK_IR_I64 : GK_IR_I32;
 
+	if (op->kind != GK_IR_I32 && op->kind != GK_IR_I64)
+		return vm_fault(t, op, GK_VM_UNSUPPORTED, 0, "a histogram of such small integers is not simulated yet");
 	memset(dst->data, 0, (size_t)n * bytes);
 	dst->has_undef = false;
 	for (uint32_t i = 0; i < count; i++) {
@@ -263,7 +264,7 @@ int vm_run_histogram(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 			return vm_fault(t, op, GK_VM_POISON_USED, i, "an undefined value is counted");
 		if (bin < 0 || bin >= n)
 			continue;
-		if (kind == GK_IR_I64)
+		if (op->kind == GK_IR_I64)
 			((int64_t *)dst->data)[bin]++;
 		else
 			((int32_t *)dst->data)[bin]++;

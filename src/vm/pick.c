@@ -115,6 +115,8 @@ bool vm_pick(const struct gk_ir *ir, const struct gk_ir_op *op, struct vm_op *o)
 	case GK_IR_CLASS_COMPARE:
 		return pick_compare(ir, op, o);
 	case GK_IR_CLASS_SELECT:
+		if (o->kind == GK_IR_DESC)
+			return false;
 		o->run = vm_run_select;
 		o->imm = gk_ir_value_type(ir, gk_ir_operand(ir, op, 0))->kind != GK_IR_TENSOR &&
 		         gk_ir_value_type(ir, op->results)->kind == GK_IR_TENSOR;

@@ -123,6 +123,7 @@ static void flat_dot(struct vm_flat *f, const struct gk_ir_op *op)
 	add_operands(f, op, &o);
 	set_result(f, op, &o);
 	o.from = (uint8_t)kind_at(f, op, 0);
+	dot->right = (uint8_t)kind_at(f, op, 1);
 	dot->batch = a.rank == 3 ? a.dims[0] : 1;
 	dot->m = a.dims[a.rank - 2];
 	dot->k = a.dims[a.rank - 1];
