@@ -258,6 +258,18 @@ static int fill_pool_options(struct gk_pool_options *pool, struct gk_arena *aren
 	return 0;
 }
 
+/* As in worker/geak_worker/device_facts.py: what capture can pretend to be. */
+static int check_target(const char *target, struct gk_err *e)
+{
+	static const char *const targets[] = {"cpu", "sm_80", "sm_90", "sm_100", "gfx90a", "gfx942", "gfx950", NULL};
+
+	for (size_t i = 0; targets[i]; i++)
+		if (strcmp(targets[i], target) == 0)
+			return 0;
+	return gk_err_set(e, GK_ERR_INPUT, "unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950",
+	                  target);
+}
+
 struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_evaluator_options *options,
                                        struct gk_err *e)
 {
@@ -265,7 +277,7 @@ struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_eva
 	struct gk_pool_options pool = {0};
 	struct gk_runner *runner;
 
-	if (fill_pool_options(&pool, &arena, e) < 0)
+	if (check_target(options->target, e) < 0 || fill_pool_options(&pool, &arena, e) < 0)
 		return NULL;
 	runner = gk_pool_open(loop, &pool, e);
 	return runner ? evaluator_over(loop, runner, options) : NULL;

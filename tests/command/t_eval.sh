@@ -25,6 +25,9 @@ run geak eval starter --json --jsonl
 code_is 2 "--json and --jsonl exclude each other"
 run geak eval starter -c tests/data
 code_is 2 "a folder without candidates is bad input"
+run geak eval starter/flip --target sm_1
+code_is 2 "an unknown target is bad input"
+err_has "gfx942" "and the known ones are named"
 
 # ---- references ----
 
