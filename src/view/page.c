@@ -197,15 +197,27 @@ static void add_result(struct page *page, const struct gk_story_task *task)
 		gk_buf_printf(page->out, "<span class='badge fail'>%s</span>", task->attempts ? "does not run" : "no attempt");
 }
 
+/* As an attempt, not as it was confirmed: only attempts met the same shapes. */
+static const struct gk_story_attempt *winning_attempt(const struct page *page, const struct gk_story_task *task)
+{
+	const struct gk_story_line *line =
+		task->winner ? gk_story_line_of(page->story, task->id, task->winner_number) : NULL;
+	size_t number = (size_t)task->winner_attempt;
+
+	return line && number >= 1 && number <= line->attempt_count ? &line->attempts[number - 1] : NULL;
+}
+
 static void add_traffic(struct page *page, const struct gk_story_task *task, const struct gk_story_attempt *first)
 {
-	if (!first || !task->winner || !task->confirmed.counts || !first->verdict.counts) {
+	const struct gk_story_attempt *winner = winning_attempt(page, task);
+
+	if (!first || !winner || !winner->verdict.counts || !first->verdict.counts) {
 		gk_buf_add_text(page->out, "<span class=muted>&ndash;</span>");
 		return;
 	}
 	gk_html_size(page->out, bytes_moved(&first->verdict));
 	gk_buf_add_text(page->out, " &rarr; ");
-	gk_html_size(page->out, bytes_moved(&task->confirmed));
+	gk_html_size(page->out, bytes_moved(&winner->verdict));
 }
 
 static void add_task_row(struct page *page, const struct gk_story_task *task)

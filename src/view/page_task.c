@@ -106,8 +106,8 @@ void page_facts(struct page *page)
 
 	gk_buf_add_text(page->out, "<h2>What the verdicts rest on</h2><div class=panel><ul>");
 	add_evidence(page, &counts);
-	gk_buf_add_text(page->out, "<li>Each candidate met shapes, inputs and seeds drawn from the run's secret; a winner is one "
-	                "that passed a second time, in fresh processes, with others.</li>");
+	gk_buf_add_text(page->out, "<li>Inputs and some of the shapes are drawn by chance for each run, unseen by the model; a winner "
+	                "is a candidate that passed a second time, in fresh processes, with others.</li>");
 	add_not_measured(page, &counts);
 	gk_buf_add_text(page->out, "</ul>");
 	if (page->story->peers) {
