@@ -53,7 +53,7 @@ char *gk_ir_unescape(struct gk_ir_reader *r, const struct gk_token *token, uint3
 				c = (char)(high << 4 | low);
 				i++;
 			} else {
-				c = next == 'n' ? '\n' : next == 't' ? '\t' : next;
+				c = (char)(next == 'n' ? '\n' : next == 't' ? '\t' : next);
 			}
 		}
 		text[n++] = c;

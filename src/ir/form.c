@@ -233,7 +233,7 @@ static int read_symbol(struct gk_ir_reader *r, struct gk_ir_draft *draft, const 
 static int read_bar_words(struct gk_ir_reader *r, struct gk_ir_draft *draft, const char *name,
                           struct gk_err *e)
 {
-	size_t start = r->lexer.now.start, end = start;
+	size_t start = r->lexer.now.start, end;
 
 	if (r->lexer.now.kind != GK_TOKEN_WORD || gk_token_is_word(&r->lexer, "loc"))
 		return 0;

@@ -26,6 +26,7 @@ static int alias_loc(struct gk_ir_reader *r, uint32_t *loc, struct gk_err *e)
 		return gk_lexer_fail(&r->lexer, e, "expected a location");
 	value = gk_map_put_bytes(&r->aliases, r->lexer.now.text, r->lexer.now.size, &is_new);
 	if (is_new) {
+		*loc = 0;
 		if (new_loc(r, loc, e))
 			return -1;
 		r->loc_defined.items[*loc] = false;
@@ -140,7 +141,7 @@ int gk_ir_read_loc(struct gk_ir_reader *r, uint32_t *loc, struct gk_err *e)
 int gk_ir_read_loc_alias(struct gk_ir_reader *r, struct gk_err *e)
 {
 	size_t at = r->lexer.now.start;
-	uint32_t loc;
+	uint32_t loc = 0;
 
 	if (alias_loc(r, &loc, e))
 		return -1;

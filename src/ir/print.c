@@ -413,7 +413,7 @@ static void put_literal(struct printer *p, const char *text)
 
 static void put_gap(struct printer *p)
 {
-	char last = p->out->size ? p->out->bytes[p->out->size - 1] : ' ';
+	char last = (char)(p->out->size ? p->out->bytes[p->out->size - 1] : ' ');
 
 	if (last != '[' && last != '(')
 		put_text(p, " ");

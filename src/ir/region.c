@@ -161,7 +161,7 @@ static int read_block(struct gk_ir_reader *r, uint32_t block, enum gk_ir_code im
 static int read_blocks(struct gk_ir_reader *r, const struct gk_ir_arg *args, uint32_t arg_count,
                        enum gk_ir_code implicit, struct gk_err *e)
 {
-	uint32_t block;
+	uint32_t block = 0;
 
 	if (arg_count || r->lexer.now.kind != GK_TOKEN_BLOCK) {
 		if (new_block(r, &block, e) || define_args(r, block, args, arg_count, e) ||

@@ -21,7 +21,7 @@ static bool is_word_char(char c)
 
 static char char_at(const struct gk_lexer *l, size_t at)
 {
-	return at < l->size ? l->text[at] : '\0';
+	return (char)(at < l->size ? l->text[at] : '\0');
 }
 
 static void skip_blanks(struct gk_lexer *l)

@@ -136,7 +136,7 @@ static int read_type(struct gk_ir_reader *r, int depth, uint32_t *type, struct g
 /* "<4x8xf32>" behind the word tensor. */
 static int read_tensor(struct gk_ir_reader *r, int depth, uint32_t *type, struct gk_err *e)
 {
-	uint32_t shape[GK_IR_MAX_RANK], rank, element;
+	uint32_t shape[GK_IR_MAX_RANK], rank, element = 0;
 	const struct gk_ir_type *t;
 	size_t at;
 
@@ -178,10 +178,10 @@ static int read_desc_element(struct gk_ir_reader *r, struct gk_ir_type *desc, ui
                              struct gk_err *e)
 {
 	struct gk_lexer *l = &r->lexer;
-	char first = l->now.kind == GK_TOKEN_WORD && l->now.size > 2 ? l->now.text[0] : '\0';
+	bool has_sign = l->now.kind == GK_TOKEN_WORD && l->now.size > 2 && l->now.text[1] == 'i';
 
-	if ((first == 's' || first == 'u') && l->now.text[1] == 'i') {
-		desc->space |= first == 's' ? GK_IR_DESC_SIGNED : GK_IR_DESC_UNSIGNED;
+	if (has_sign && (l->now.text[0] == 's' || l->now.text[0] == 'u')) {
+		desc->space |= l->now.text[0] == 's' ? GK_IR_DESC_SIGNED : GK_IR_DESC_UNSIGNED;
 		gk_lexer_seek(l, l->now.start + 1);
 	}
 	if (read_type(r, 1, element, e))
@@ -195,7 +195,7 @@ static int read_desc_element(struct gk_ir_reader *r, struct gk_ir_type *desc, ui
 static int read_descriptor(struct gk_ir_reader *r, uint32_t *type, struct gk_err *e)
 {
 	struct gk_ir_type desc = {.kind = GK_IR_DESC, .count = 1};
-	uint32_t shape[GK_IR_MAX_RANK], rank, element;
+	uint32_t shape[GK_IR_MAX_RANK], rank, element = 0;
 	bool nested;
 
 	if (gk_ir_expect(r, '<', e))

@@ -204,8 +204,8 @@ static void add_step(const struct print *p, const struct gk_plan_step *step, con
 		gk_buf_add_text(p->out, " with ");
 		add_float(p->out, step->dst.dtype, step->bits);
 	} else if (step->op == GK_STEP_IOTA) {
-		gk_buf_printf(p->out, " with %lld, %lld, ..", (long long)step->start,
-		              (long long)(step->start + step->step));
+		gk_buf_printf(p->out, " from %lld in steps of %lld", (long long)step->start,
+		              (long long)step->step);
 	} else if (step->op == GK_STEP_COPY) {
 		gk_buf_add_text(p->out, " from ");
 		add_view(p, &step->src);

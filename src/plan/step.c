@@ -87,7 +87,7 @@ static int read_data(const struct gk_node *at, struct gk_plan *plan, struct gk_p
 	step->data_bytes = (uint32_t)gk_plan_view_bytes(&step->dst);
 	budget->data_bytes -= step->data_bytes;
 	data = gk_arena_alloc(&plan->arena, step->data_bytes);
-	for (uint32_t i = 0; i < step->data_bytes; i++) {
+	for (size_t i = 0; i < step->data_bytes; i++) {
 		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
