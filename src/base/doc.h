@@ -54,6 +54,9 @@ size_t gk_node_count(const struct gk_node *array); /* 0 unless it is an array */
 /* "FILE:LINE: path: text", GK_ERR_INPUT; returns -1. */
 int gk_node_fail(const struct gk_node *at, struct gk_err *e, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__
+#define gk_node_fail(...) (gk_node_fail(__VA_ARGS__), -1)
+#endif
 
 /* One value each; all refuse other kinds, and say what was found. */
 int gk_node_int(const struct gk_node *at, int64_t min, int64_t max, int64_t *value, struct gk_err *e);

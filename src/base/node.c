@@ -8,6 +8,8 @@
 #include "memory.h"
 #include "text.h"
 
+#undef gk_node_fail /* see doc.h: it is defined here */
+
 #define MAX_QUOTE_BYTES 60
 #define MAX_PATH_DEPTH  (GK_DOC_MAX_DEPTH + 1)
 

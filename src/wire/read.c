@@ -9,7 +9,7 @@
 
 #define CHUNK_BYTES  ((size_t)64 << 10)
 #define KERNEL_FDS   253                     /* SCM_MAX_FD: the most that one message carries */
-#define MAX_WAITING  (2 * GK_WIRE_MAX_BLOBS) /* descriptors of the frame under way and the next */
+#define MAX_WAITING  ((size_t)2 * GK_WIRE_MAX_BLOBS) /* descriptors of the frame under way and the next */
 
 struct head {
 	uint32_t magic, json_bytes;
