@@ -176,9 +176,12 @@ static void refuse_request(struct eval *eval, json_t *id, const char *why)
 
 static const struct gk_task *find_task(const struct gk_suite *suite, const char *id)
 {
-	for (size_t i = 0; i < suite->task_count; i++)
-		if (strcmp(suite->tasks[i]->id, id) == 0)
-			return suite->tasks[i];
+	for (size_t i = 0; i < suite->task_count; i++) {
+		const struct gk_task *task = suite->tasks[i];
+
+		if (task && strcmp(task->id, id) == 0)
+			return task;
+	}
 	return NULL;
 }
 
@@ -333,14 +336,13 @@ static int submit_folder(struct eval *eval, const char *folder, struct gk_err *e
 	if (gk_dir_list(folder, &eval->arena, &names, &count, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		const struct gk_task *task = suite->task_count == 1 ? suite->tasks[0] : NULL;
+		const struct gk_task *task;
 		char *id = gk_arena_string(&eval->arena, names[i]);
 
 		if (!gk_text_ends(id, ".py"))
 			continue;
 		id[strlen(id) - 3] = '\0';
-		if (!task)
-			task = find_task(suite, id);
+		task = suite->task_count == 1 ? suite->tasks[0] : find_task(suite, id);
 		if (task && submit_file(eval, task, gk_path_join(&eval->arena, folder, names[i]), names[i], e) < 0)
 			return -1;
 	}

@@ -169,13 +169,13 @@ static void add_case(struct gk_cascade *c, int rounds)
 
 static void start_wave(struct gk_cascade *c)
 {
-	size_t width = c->is_failing ? GK_JUDGE_AFTER : GK_JUDGE_WAVE, left;
+	size_t left;
 
 	if (c->is_failing && c->next_case == 0)
 		c->next_case = 1;
 	left = c->setup.case_count - c->next_case;
 	c->wave_first = c->trials.count;
-	for (size_t end = c->next_case + (width < left ? width : left); c->next_case < end;)
+	for (size_t end = c->next_case + (left < GK_JUDGE_WAVE ? left : GK_JUDGE_WAVE); c->next_case < end;)
 		add_case(c, c->is_failing ? 1 : c->rounds);
 	if (c->wave_first == c->trials.count) /* one case, one round: the probe was all */
 		finish(c);
