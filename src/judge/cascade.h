@@ -27,8 +27,7 @@
 #define GK_JUDGE_ROUNDS       3
 #define GK_JUDGE_HELD_OUT     3 /* cases drawn per run */
 #define GK_JUDGE_MAX_VARIANTS 8 /* of an autotuned kernel that are executed */
-#define GK_JUDGE_WAVE         4 /* cases executed at once */
-#define GK_JUDGE_AFTER        4 /* cases looked at after a wave with a failure, one round each */
+#define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each */
 
 /* Borrowed by the cascade until gk_cascade_free(). */
 struct gk_judge_setup {

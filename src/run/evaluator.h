@@ -23,7 +23,6 @@ struct gk_evaluator_options {
 	uint8_t secret[GK_HASH_BYTES];  /* every seed, distribution and held-out shape is drawn from it */
 	int parallel;                   /* candidates under way at once; 0: number of cores */
 	int rounds;                     /* secret seeds per case; 0: default */
-	bool keep_plans;                /* the verdict's notes name files of captured plans (geak capture) */
 };
 
 /* verdict is owned by the callee (gk_verdict_release()). With outcome GK_INFRA its message says what failed of ours. */

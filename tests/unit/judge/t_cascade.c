@@ -278,8 +278,8 @@ static void after_a_failure_a_few_more_cases_are_looked_at(void)
 	struct world w = {.bad_case = 2};
 	struct gk_verdict v = judge(&w, MOST_CASES);
 
-	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + GK_JUDGE_AFTER, "one wave, then one round of a few more");
-	is_int((long long)v.case_count, MOST_CASES + GK_JUDGE_WAVE + GK_JUDGE_AFTER, "untried cases have no exec result");
+	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + GK_JUDGE_WAVE, "one wave, then one round of a few more");
+	is_int((long long)v.case_count, MOST_CASES + GK_JUDGE_WAVE + GK_JUDGE_WAVE, "untried cases have no exec result");
 	gk_verdict_release(&v);
 }
 
@@ -295,7 +295,7 @@ static void what_hangs_or_crashes_does_so_once(void)
 	ok(executions == 1 && v.outcome == GK_FAIL, "a single case that fails at once");
 	gk_verdict_release(&v);
 	v = judge(&w, MOST_CASES);
-	is_int(executions, 1 + GK_JUDGE_AFTER, "wrong values in the first launch are compared with a few other cases");
+	is_int(executions, 1 + GK_JUDGE_WAVE, "wrong values in the first launch are compared with a few other cases");
 	gk_verdict_release(&v);
 }
 
