@@ -1,4 +1,5 @@
-/* geak eval: judges candidates that exist already, from files, a folder, standard input or a stream of requests. */
+/* geak eval: judges candidates that exist already, from files, a folder, standard input or a stream of
+ * requests. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,16 +22,20 @@
 #include "task/task.h"
 #include "view/term.h"
 
-#define MAX_SOURCE      ((size_t)1 << 20)
-#define MAX_REQUESTS    64 /* of --jsonl, under way; more wait in the pipe */
+#define MAX_SOURCE   ((size_t)1 << 20)
+#define MAX_REQUESTS 64 /* of --jsonl, under way; more wait in the pipe */
 
 enum { SCHEMA_VERSION = 1 };
 
 static const struct gk_command_help help = {
-	"eval", "TARGET [-c FILE|DIR|-] [--json|--jsonl]", "Judge candidates: lint, capture, execution, comparison",
-	"TARGET is a suite, a task folder or a task id. Without -c each task's own reference is judged. With a folder,\n"
-	"TASK.py in it is the candidate for TASK; for a single task every .py file is one. \"-c -\" reads one candidate\n"
-	"from standard input, or with --jsonl one request a line: {\"id\": ANY, \"task\": ID, \"candidate\": SOURCE}.\n"
+	"eval", "TARGET [-c FILE|DIR|-] [--json|--jsonl]",
+	"Judge candidates: lint, capture, execution, comparison",
+	"TARGET is a suite, a task folder or a task id. Without -c each task's own reference is judged. With "
+        "a folder,\n"
+	"TASK.py in it is the candidate for TASK; for a single task every .py file is one. \"-c -\" reads "
+        "one candidate\n"
+	"from standard input, or with --jsonl one request a line: {\"id\": ANY, \"task\": ID, \"candidate\": "
+        "SOURCE}.\n"
 	"Exit code: 0 all passed, 1 one did not, 2 bad input, 3 geak itself failed."};
 
 struct eval;
@@ -38,9 +43,9 @@ struct eval;
 struct item {
 	struct eval *eval;
 	const struct gk_task *task;
-	const char *name;   /* of the candidate, for people */
-	json_t *id;         /* --jsonl: of the request, or NULL */
-	json_t *result;     /* --json: kept until the end */
+	const char *name; /* of the candidate, for people */
+	json_t *id;       /* --jsonl: of the request, or NULL */
+	json_t *result;   /* --json: kept until the end */
 	bool is_done;
 };
 
@@ -102,11 +107,11 @@ static void print_block(const struct gk_term *term, const struct item *item, con
 	gk_term_print(term, GK_PLAIN, "  %s", item->name);
 	if (v->outcome != GK_PASS)
 		gk_term_print(term, GK_PLAIN, "  %s at %s", v->kind, gk_stage_names[v->stage]);
-	gk_term_print(term, GK_DIM, "\n  call %s, exec %s, evidence %s, speed %s; %zu cases executed", v->call ? "yes" : "no",
-	              v->exec ? "yes" : "no", gk_evidence_names[v->evidence], v->speedup.measured ? "measured" : "not measured",
-	              count_exec(v));
-	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms, exec %.0f ms\n", v->stages_ms[GK_STAGE_LINT],
-	              v->stages_ms[GK_STAGE_CALL], v->stages_ms[GK_STAGE_EXEC]);
+	gk_term_print(term, GK_DIM, "\n  call %s, exec %s, evidence %s, speed %s; %zu cases executed",
+	              v->call ? "yes" : "no", v->exec ? "yes" : "no", gk_evidence_names[v->evidence],
+	              v->speedup.measured ? "measured" : "not measured", count_exec(v));
+	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms, exec %.0f ms\n",
+	              v->stages_ms[GK_STAGE_LINT], v->stages_ms[GK_STAGE_CALL], v->stages_ms[GK_STAGE_EXEC]);
 	if (v->message && v->message[0])
 		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
 	fflush(term->out);
@@ -146,8 +151,8 @@ static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	}
 }
 
-static void submit(struct eval *eval, const struct gk_task *task, const char *name, json_t *id, const char *source,
-                   size_t size)
+static void submit(struct eval *eval, const struct gk_task *task, const char *name, json_t *id,
+                   const char *source, size_t size)
 {
 	struct item *item = gk_alloc(sizeof *item);
 
@@ -312,7 +317,8 @@ static int submit_stdin(struct eval *eval, const struct gk_task *task, struct gk
 		gk_buf_grew(&source, (size_t)n);
 	}
 	if (!room)
-		return gk_err_set(e, GK_ERR_INPUT, "standard input: a candidate has at most %zu bytes", MAX_SOURCE);
+		return gk_err_set(e, GK_ERR_INPUT, "standard input: a candidate has at most %zu bytes",
+		                  MAX_SOURCE);
 	submit(eval, task, "-", NULL, gk_buf_text(&source), source.size);
 	return 0;
 }
@@ -320,7 +326,8 @@ static int submit_stdin(struct eval *eval, const struct gk_task *task, struct gk
 static int only_task(const struct eval *eval, const struct gk_task **task, struct gk_err *e)
 {
 	if (eval->suite->task_count != 1)
-		return gk_err_set(e, GK_ERR_INPUT, "%s has %zu tasks: name the one that the candidate is for (%s/%s)",
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "%s has %zu tasks: name the one that the candidate is for (%s/%s)",
 		                  eval->suite->id, eval->suite->task_count, eval->suite->id,
 		                  eval->suite->task_count ? eval->suite->tasks[0]->id : "TASK");
 	*task = eval->suite->tasks[0];
@@ -343,11 +350,13 @@ static int submit_folder(struct eval *eval, const char *folder, struct gk_err *e
 			continue;
 		id[strlen(id) - 3] = '\0';
 		task = suite->task_count == 1 ? suite->tasks[0] : find_task(suite, id);
-		if (task && submit_file(eval, task, gk_path_join(&eval->arena, folder, names[i]), names[i], e) < 0)
+		if (task &&
+		    submit_file(eval, task, gk_path_join(&eval->arena, folder, names[i]), names[i], e) < 0)
 			return -1;
 	}
 	if (eval->items.count == 0)
-		return gk_err_set(e, GK_ERR_INPUT, "%s: no candidate in it: files are called TASK.py", folder);
+		return gk_err_set(e, GK_ERR_INPUT, "%s: no candidate in it: files are called TASK.py",
+		                  folder);
 	return 0;
 }
 
@@ -377,17 +386,19 @@ static int submit_all(struct eval *eval, struct gk_err *e)
 
 static bool is_finished(const struct eval *eval)
 {
-	return eval->done_count == eval->items.count && !eval->watch && (eval->input_ended || !eval->input.size);
+	return eval->done_count == eval->items.count && !eval->watch &&
+	       (eval->input_ended || !eval->input.size);
 }
 
 static int run_loop(struct eval *eval, struct gk_err *e)
 {
 	while (!is_finished(eval)) {
 		if (gk_loop_interrupted(eval->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu candidates judged", eval->done_count,
-			                  eval->items.count);
+			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu candidates judged",
+			                  eval->done_count, eval->items.count);
 		if (!gk_loop_turn(eval->loop, true) && !is_finished(eval))
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for, %zu of %zu candidates judged",
+			return gk_err_set(e, GK_ERR_INTERNAL,
+			                  "nothing is left to wait for, %zu of %zu candidates judged",
 			                  eval->done_count, eval->items.count);
 	}
 	if (eval->err.kind == GK_ERR_NONE)
@@ -474,13 +485,18 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	const struct gk_option table[] = {
 		{'c', "candidate", GK_OPTION_TEXT, "FILE|DIR|-", "what to judge (default: the references)",
 	         .value = &eval.candidate},
-		{0, "json", GK_OPTION_FLAG, NULL, "one JSON object at the end (docs/verdict.md)", .value = &eval.json},
-		{0, "jsonl", GK_OPTION_FLAG, NULL, "one JSON line for each verdict as it comes", .value = &eval.jsonl},
-		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...", .value = &options.target},
-		{0, "seed", GK_OPTION_INT, "N", "draw inputs reproducibly instead of secretly", .value = &seed, .min = 0,
-	         .max = INT64_MAX},
-		{0, "rounds", GK_OPTION_INT, "N", "inputs per case (3)", .value = &rounds, .min = 1, .max = 100},
-		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs, .min = 1, .max = 256},
+		{0, "json", GK_OPTION_FLAG, NULL, "one JSON object at the end (docs/verdict.md)",
+	         .value = &eval.json},
+		{0, "jsonl", GK_OPTION_FLAG, NULL, "one JSON line for each verdict as it comes",
+	         .value = &eval.jsonl},
+		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...",
+	         .value = &options.target},
+		{0, "seed", GK_OPTION_INT, "N", "draw inputs reproducibly instead of secretly",
+	         .value = &seed, .min = 0, .max = INT64_MAX},
+		{0, "rounds", GK_OPTION_INT, "N", "inputs per case (3)", .value = &rounds, .min = 1,
+	         .max = 100},
+		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs,
+	         .min = 1, .max = 256},
 		{0},
 	};
 	int done = gk_options_read(&help, table, &argc, argv, e), code;

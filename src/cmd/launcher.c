@@ -8,7 +8,8 @@ static const struct gk_command_help help = {
 	"launcher",
 	"[--device NAME] [--threads N] [--memory MIB]",
 	"execute launch plans; started by geak itself",
-	"Speaks the protocol of docs/protocol.md over the socket named by GEAK_FD, or over standard input and output\n"
+	"Speaks the protocol of docs/protocol.md over the socket named by GEAK_FD, or over standard input "
+        "and output\n"
 	"(ssh HOST geak launcher), until its end.",
 };
 
@@ -18,9 +19,11 @@ int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 	int64_t threads = 1, memory = 0;
 	const struct gk_option options[] = {
 		{'d', "device", GK_OPTION_TEXT, "NAME", "what executes the plans: cpu", .value = &device},
-		{'t', "threads", GK_OPTION_INT, "N", "threads of one execution (1)", .value = &threads, .min = 1, .max = 1024},
-		{'m', "memory", GK_OPTION_INT, "MIB", "ceiling of one execution's buffers (half of the memory)",
-	         .value = &memory, .min = 1, .max = (int64_t)1 << 24},
+		{'t', "threads", GK_OPTION_INT, "N", "threads of one execution (1)", .value = &threads,
+	         .min = 1, .max = 1024},
+		{'m', "memory", GK_OPTION_INT, "MIB",
+	         "ceiling of one execution's buffers (half of the memory)", .value = &memory, .min = 1,
+	         .max = (int64_t)1 << 24},
 		{0},
 	};
 	struct gk_launch_options launch;
@@ -30,7 +33,9 @@ int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 		return done < 0 ? -1 : 0;
 	if (gk_operands_check(&help, argc, 0, 0, e) < 0)
 		return -1;
-	launch = (struct gk_launch_options){.device = device, .build = build ? build : GK_VERSION, .threads = (int)threads,
+	launch = (struct gk_launch_options){.device = device,
+	                                    .build = build ? build : GK_VERSION,
+	                                    .threads = (int)threads,
 	                                    .memory_bytes = (uint64_t)memory << 20};
 	return gk_launch_serve(&launch, e);
 }

@@ -26,7 +26,8 @@ static int check_task(struct gk_loop *loop, struct gk_evaluator *evaluator, cons
 		return -1;
 	print_problems(term, task, gk_buf_text(&problems));
 	if (count == 0)
-		gk_term_print(term, GK_GOOD, "%s: tells right from wrong, and the reference passes\n", task->id);
+		gk_term_print(term, GK_GOOD, "%s: tells right from wrong, and the reference passes\n",
+		              task->id);
 	*broken += count;
 	return 0;
 }

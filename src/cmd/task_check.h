@@ -8,7 +8,8 @@
 #include "task/task.h"
 #include "view/term.h"
 
-/* Prints one line per task, or one per broken rule; *broken counts them. Fails when an oracle does, or geak. */
+/* Prints one line per task, or one per broken rule; *broken counts them. Fails when an oracle does, or geak.
+ */
 int gk_task_check_run(struct gk_suite *suite, const struct gk_term *term, size_t *broken, struct gk_err *e);
 
 #endif

@@ -29,7 +29,8 @@ struct gk_device_options {
 
 /* Something the executed code did wrong. All zero: nothing. */
 struct gk_finding {
-	char kind[24];      /* "out_of_bounds", "poison_used", "budget", "unsupported", ...; "" when there is none */
+	char kind[24]; /* "out_of_bounds", "poison_used", "budget", "unsupported", ...; "" when there is none
+	                */
 	char message[512];
 	char kernel[128];
 	char operation[32];
@@ -50,8 +51,8 @@ struct gk_device_run {
 	struct gk_device_memory *memory;
 	struct gk_device_module *const *modules; /* one per kernel of the plan */
 	uint64_t seed;
-	int threads; /* 0: the device's own number */
-	uint64_t budget; /* operations left over all launches, counted down to 1, never 0 */
+	int threads;                    /* 0: the device's own number */
+	uint64_t budget;                /* operations left over all launches, counted down to 1, never 0 */
 	struct gk_device_counts counts; /* summed up */
 	struct gk_finding finding;      /* the first one; nothing runs after it */
 	struct gk_buf notes;            /* text of device_print; release it */
@@ -64,24 +65,27 @@ struct gk_device_ops {
 	json_t *(*facts)(struct gk_device *device); /* new reference */
 
 	/* ir must outlive the module. */
-	struct gk_device_module *(*module_load)(struct gk_device *device, const struct gk_ir *ir, struct gk_err *e);
+	struct gk_device_module *(*module_load)(struct gk_device *device, const struct gk_ir *ir,
+	                                        struct gk_err *e);
 	void (*module_free)(struct gk_device *device, struct gk_device_module *module);
 
 	/*
-	 * Buffers of the plan. inputs[i] are the first bytes of buffer i (copied), or NULL: then it is undefined and
-	 * filled with a pattern drawn from seed. Refuses what passes the memory ceiling, before taking any.
+	 * Buffers of the plan. inputs[i] are the first bytes of buffer i (copied), or NULL: then it is
+	 * undefined and filled with a pattern drawn from seed. Refuses what passes the memory ceiling, before
+	 * taking any.
 	 */
-	int (*memory_new)(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs, uint64_t seed,
-	                  struct gk_device_memory **memory, struct gk_err *e);
+	int (*memory_new)(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
+	                  uint64_t seed, struct gk_device_memory **memory, struct gk_err *e);
 	void (*memory_free)(struct gk_device *device, struct gk_device_memory *memory);
 
 	/* One step; false when run->finding tells why nothing may follow. variant: of a CHOOSE. */
 	bool (*step)(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
 	             uint32_t variant);
 
-	/* Densely packed elements of the view. *poisoned: how many were never written whole, *first the first of them. */
-	void (*copy_out)(struct gk_device *device, struct gk_device_memory *memory, const struct gk_plan_view *view,
-	                 void *bytes, uint64_t *poisoned, int64_t *first);
+	/* Densely packed elements of the view. *poisoned: how many were never written whole, *first the first
+	 * of them. */
+	void (*copy_out)(struct gk_device *device, struct gk_device_memory *memory,
+	                 const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first);
 	/* Whether buffer was written and now differs from original. */
 	bool (*is_changed)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
 	                   const void *original);
@@ -94,7 +98,7 @@ struct gk_device {
 
 extern const struct gk_device_ops gk_machine_ops; /* "cpu" */
 
-extern const struct gk_device_ops *const gk_devices[]; /* NULL-terminated */
+extern const struct gk_device_ops *const gk_devices[];        /* NULL-terminated */
 const struct gk_device_ops *gk_device_find(const char *name); /* NULL when there is none */
 
 #endif

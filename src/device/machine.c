@@ -56,7 +56,8 @@ static json_t *machine_facts(struct gk_device *device)
 	                 m->options.threads, "memory_bytes", (json_int_t)m->options.memory_bytes);
 }
 
-static struct gk_device_module *machine_module_load(struct gk_device *device, const struct gk_ir *ir, struct gk_err *e)
+static struct gk_device_module *machine_module_load(struct gk_device *device, const struct gk_ir *ir,
+                                                    struct gk_err *e)
 {
 	struct gk_device_module *module = gk_alloc(sizeof *module);
 
@@ -86,7 +87,8 @@ static void machine_memory_free(struct gk_device *device, struct gk_device_memor
 }
 
 /* Allocated buffers count twice: bytes and the map of undefined ones. */
-static int check_ceiling(const struct gk_plan *plan, const void *const *inputs, uint64_t ceiling, struct gk_err *e)
+static int check_ceiling(const struct gk_plan *plan, const void *const *inputs, uint64_t ceiling,
+                         struct gk_err *e)
 {
 	uint64_t total = 0;
 
@@ -94,11 +96,13 @@ static int check_ceiling(const struct gk_plan *plan, const void *const *inputs, 
 		uint64_t bytes = plan->buffers[i].bytes;
 
 		if (bytes >= (uint64_t)1 << 39)
-			return gk_err_set(e, GK_ERR_INPUT, "plan: buffers[%u]: %llu bytes, the machine addresses fewer", i,
+			return gk_err_set(e, GK_ERR_INPUT,
+			                  "plan: buffers[%u]: %llu bytes, the machine addresses fewer", i,
 			                  (unsigned long long)bytes);
 		total += inputs[i] ? bytes : 2 * bytes;
 		if (total > ceiling)
-			return gk_err_set(e, GK_ERR_INPUT, "the plan's buffers need more than %llu bytes of memory",
+			return gk_err_set(e, GK_ERR_INPUT,
+			                  "the plan's buffers need more than %llu bytes of memory",
 			                  (unsigned long long)ceiling);
 	}
 	return 0;
@@ -119,8 +123,10 @@ static void name_buffer(struct gk_vm_buffer *buffer, const struct gk_plan *plan,
 	snprintf(buffer->name, sizeof buffer->name, "workspace %u", index);
 }
 
-/* gk_alloc() is calloc: the pages of a buffer that is never touched cost nothing, so bytes + 1 suits empty ones. */
-static void make_buffer(struct gk_vm_buffer *buffer, uint64_t bytes, const void *input, struct gk_random *poison)
+/* gk_alloc() is calloc: the pages of a buffer that is never touched cost nothing, so bytes + 1 suits empty
+ * ones. */
+static void make_buffer(struct gk_vm_buffer *buffer, uint64_t bytes, const void *input,
+                        struct gk_random *poison)
 {
 	buffer->bytes = gk_alloc(bytes ? bytes : 1);
 	buffer->size = bytes;
@@ -144,7 +150,8 @@ static int machine_memory_new(struct gk_device *device, const struct gk_plan *pl
 	gk_random_seed(&poison, seed ^ 0x706f69736f6eu);
 	*memory = gk_alloc(sizeof **memory);
 	(*memory)->count = plan->buffer_count;
-	(*memory)->buffers = gk_alloc_array(plan->buffer_count ? plan->buffer_count : 1, sizeof *(*memory)->buffers);
+	(*memory)->buffers =
+		gk_alloc_array(plan->buffer_count ? plan->buffer_count : 1, sizeof *(*memory)->buffers);
 	for (uint32_t i = 0; i < plan->buffer_count; i++) {
 		make_buffer(&(*memory)->buffers[i], plan->buffers[i].bytes, inputs[i], &poison);
 		name_buffer(&(*memory)->buffers[i], plan, i);
@@ -186,9 +193,15 @@ static struct gk_vm_arg vm_arg(const struct gk_plan_arg *from)
 	struct gk_vm_arg to = {.buffer = from->buf, .at = from->at};
 
 	switch (from->kind) {
-	case GK_ARG_PTR: to.kind = GK_VM_POINTER; break;
-	case GK_ARG_RELOC: to.kind = GK_VM_ADDRESS; break;
-	case GK_ARG_NULL: to.kind = GK_VM_NULL; break;
+	case GK_ARG_PTR:
+		to.kind = GK_VM_POINTER;
+		break;
+	case GK_ARG_RELOC:
+		to.kind = GK_VM_ADDRESS;
+		break;
+	case GK_ARG_NULL:
+		to.kind = GK_VM_NULL;
+		break;
 	case GK_ARG_INT:
 		to.kind = GK_VM_INT;
 		to.number = from->value;
@@ -197,7 +210,9 @@ static struct gk_vm_arg vm_arg(const struct gk_plan_arg *from)
 		to.kind = GK_VM_FLOAT;
 		to.number = (int64_t)from->bits;
 		break;
-	case GK_ARG_DESC: fill_desc(&to, from->desc); break;
+	case GK_ARG_DESC:
+		fill_desc(&to, from->desc);
+		break;
 	}
 	return to;
 }
@@ -275,16 +290,24 @@ static bool machine_step(struct gk_device *device, struct gk_device_run *run, co
 	run->memory->buffers[step->dst.buf].written = true;
 	dst = span_of(run->memory, step->dst.buf);
 	switch (step->op) {
-	case GK_STEP_FILL: gk_strided_fill(&dst, &step->dst, step->bits); break;
-	case GK_STEP_IOTA: gk_strided_iota(&dst, &step->dst, step->start, step->step); break;
-	case GK_STEP_DATA: gk_strided_upload(&dst, &step->dst, step->data); break;
-	default: run_copy(run->memory, step); break;
+	case GK_STEP_FILL:
+		gk_strided_fill(&dst, &step->dst, step->bits);
+		break;
+	case GK_STEP_IOTA:
+		gk_strided_iota(&dst, &step->dst, step->start, step->step);
+		break;
+	case GK_STEP_DATA:
+		gk_strided_upload(&dst, &step->dst, step->data);
+		break;
+	default:
+		run_copy(run->memory, step);
+		break;
 	}
 	return true;
 }
 
-static void machine_copy_out(struct gk_device *device, struct gk_device_memory *memory, const struct gk_plan_view *view,
-                             void *bytes, uint64_t *poisoned, int64_t *first)
+static void machine_copy_out(struct gk_device *device, struct gk_device_memory *memory,
+                             const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first)
 {
 	struct gk_memory_span span = span_of(memory, view->buf);
 

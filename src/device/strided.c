@@ -16,7 +16,10 @@ struct walk {
 
 static struct walk walk_new(const struct gk_plan_view *view)
 {
-	struct walk w = {.view = view, .at = (int64_t)view->at, .size = (int64_t)gk_dtype_bytes(view->dtype), .count = 1};
+	struct walk w = {.view = view,
+	                 .at = (int64_t)view->at,
+	                 .size = (int64_t)gk_dtype_bytes(view->dtype),
+	                 .count = 1};
 
 	if (view->rank > 0) {
 		w.count = view->shape[view->rank - 1];
@@ -54,7 +57,8 @@ void gk_strided_fill(const struct gk_memory_span *to, const struct gk_plan_view 
 	}
 }
 
-void gk_strided_iota(const struct gk_memory_span *to, const struct gk_plan_view *view, int64_t start, int64_t step)
+void gk_strided_iota(const struct gk_memory_span *to, const struct gk_plan_view *view, int64_t start,
+                     int64_t step)
 {
 	uint64_t value = (uint64_t)start; /* wraps as torch's does */
 
@@ -97,7 +101,8 @@ static void cast(enum gk_dtype to, uint8_t *out, enum gk_dtype from, const uint8
 		return;
 	}
 	if (to == GK_BOOL) {
-		*out = gk_dtype_is_float(from) ? gk_dtype_load(from, in) != 0 : gk_dtype_load_int(from, in) != 0;
+		*out = gk_dtype_is_float(from) ? gk_dtype_load(from, in) != 0
+		                               : gk_dtype_load_int(from, in) != 0;
 		return;
 	}
 	whole = gk_dtype_is_float(from) ? towards_zero(gk_dtype_load(from, in)) : gk_dtype_load_int(from, in);
@@ -114,7 +119,8 @@ static bool is_undefined(const struct gk_memory_span *span, int64_t at, int64_t 
 	return false;
 }
 
-/* A span without a map that receives undefined elements cannot say so: callers give both maps where either has one. */
+/* A span without a map that receives undefined elements cannot say so: callers give both maps where either
+ * has one. */
 static void copy_undef(const struct gk_memory_span *to, int64_t at, int64_t size, bool undefined)
 {
 	if (to->undef)
@@ -145,8 +151,8 @@ static void copy_row(const struct gk_memory_span *to, const struct walk *d, cons
 	}
 }
 
-void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view *dst, const struct gk_memory_span *from,
-                     const struct gk_plan_view *src)
+void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view *dst,
+                     const struct gk_memory_span *from, const struct gk_plan_view *src)
 {
 	struct walk d = walk_new(dst), s = walk_new(src);
 

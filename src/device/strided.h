@@ -18,12 +18,16 @@ struct gk_memory_span {
 
 void gk_strided_fill(const struct gk_memory_span *to, const struct gk_plan_view *view, uint64_t bits);
 /* Element i, row-major, becomes start + i * step in the view's dtype. */
-void gk_strided_iota(const struct gk_memory_span *to, const struct gk_plan_view *view, int64_t start, int64_t step);
-void gk_strided_upload(const struct gk_memory_span *to, const struct gk_plan_view *view, const uint8_t *dense);
-/* Of equal shapes. Floats become integers towards zero, numbers become bools by != 0, all else rounds to nearest even. */
-void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view *dst, const struct gk_memory_span *from,
-                     const struct gk_plan_view *src);
-/* Packs the view; returns how many elements have an undefined byte, *first the row-major index of the first (or -1). */
+void gk_strided_iota(const struct gk_memory_span *to, const struct gk_plan_view *view, int64_t start,
+                     int64_t step);
+void gk_strided_upload(const struct gk_memory_span *to, const struct gk_plan_view *view,
+                       const uint8_t *dense);
+/* Of equal shapes. Floats become integers towards zero, numbers become bools by != 0, all else rounds to
+ * nearest even. */
+void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view *dst,
+                     const struct gk_memory_span *from, const struct gk_plan_view *src);
+/* Packs the view; returns how many elements have an undefined byte, *first the row-major index of the first
+ * (or -1). */
 uint64_t gk_strided_pack(const struct gk_memory_span *from, const struct gk_plan_view *view, uint8_t *dense,
                          int64_t *first);
 

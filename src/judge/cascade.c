@@ -78,7 +78,8 @@ const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t cas
 	const struct gk_task *task = setup->task;
 
 	(void)case_index;
-	return task->distribution_count ? task->distributions[(size_t)round % task->distribution_count] : "normal";
+	return task->distribution_count ? task->distributions[(size_t)round % task->distribution_count]
+	                                : "normal";
 }
 
 int gk_judge_take_round(int take)
@@ -130,8 +131,10 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 	case PHASE_LINT:
 		action->kind = GK_JUDGE_LINT;
 		return !c->lint_issued && (c->lint_issued = true);
-	case PHASE_CAPTURE: return issue_capture(c, action);
-	case PHASE_EXECUTE: return issue_trial(c, action);
+	case PHASE_CAPTURE:
+		return issue_capture(c, action);
+	case PHASE_EXECUTE:
+		return issue_trial(c, action);
 	case PHASE_DONE:
 		action->kind = GK_JUDGE_DONE;
 		action->verdict = &c->verdict;
@@ -198,7 +201,8 @@ static void move_failing(struct failing *to, struct failing *from)
 /* Being wrong outweighs being undecided; otherwise the first trial speaks for its case. */
 static void take_failing(struct case_state *s, struct trial *t)
 {
-	if (t->is_right || (s->exec.kind && !(s->exec.outcome == GK_UNDECIDED && t->failing.outcome == GK_FAIL)))
+	if (t->is_right ||
+	    (s->exec.kind && !(s->exec.outcome == GK_UNDECIDED && t->failing.outcome == GK_FAIL)))
 		return;
 	json_decref(s->exec.detail);
 	move_failing(&s->exec, &t->failing);
@@ -230,8 +234,8 @@ static void end_wave(struct gk_cascade *c)
 }
 
 void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_judge_data *data,
-                         const struct gk_execute_result *result, const void *const *got, const void *const *want,
-                         double ms)
+                         const struct gk_execute_result *result, const void *const *got,
+                         const void *const *want, double ms)
 {
 	struct trial *t = number < c->trials.count ? c->trials.items[number] : NULL;
 

@@ -27,7 +27,8 @@
 #define GK_JUDGE_ROUNDS       3
 #define GK_JUDGE_HELD_OUT     3 /* cases drawn per run */
 #define GK_JUDGE_MAX_VARIANTS 8 /* of an autotuned kernel that are executed */
-#define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each */
+#define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each \
+	                         */
 
 /* Borrowed by the cascade until gk_cascade_free(). */
 struct gk_judge_setup {
@@ -35,24 +36,26 @@ struct gk_judge_setup {
 	const struct gk_case *const *cases; /* to be judged, held-out ones last */
 	size_t case_count;
 	const char *target;
-	const uint8_t *secret;   /* GK_HASH_BYTES */
-	const char *candidate;   /* SHA-256 of the source, hex */
+	const uint8_t *secret; /* GK_HASH_BYTES */
+	const char *candidate; /* SHA-256 of the source, hex */
 	const char *source;
 	size_t source_size;
-	int rounds;              /* 0: GK_JUDGE_ROUNDS */
+	int rounds; /* 0: GK_JUDGE_ROUNDS */
 };
 
 enum gk_judge_action_kind { GK_JUDGE_LINT, GK_JUDGE_CAPTURE, GK_JUDGE_EXECUTE, GK_JUDGE_DONE };
 
-/* An execution: one case, one round, one variant of its autotuned kernels. Strings and arrays belong to the cascade. */
+/* An execution: one case, one round, one variant of its autotuned kernels. Strings and arrays belong to the
+ * cascade. */
 struct gk_judge_execution {
 	size_t number; /* to be given back */
 	size_t case_index;
 	int round, take, variant;
-	json_t *plan;  /* as the launcher gets it; borrowed */
+	json_t *plan; /* as the launcher gets it; borrowed */
 	struct gk_execute_module *modules;
 	size_t module_count;
-	int input_buffers[GK_PLAN_MAX_BUFFERS]; /* plan buffer and, in the same place, index of the tensor among the inputs */
+	int input_buffers[GK_PLAN_MAX_BUFFERS]; /* plan buffer and, in the same place, index of the tensor
+	                                           among the inputs */
 	size_t input_tensors[GK_PLAN_MAX_BUFFERS];
 	size_t input_count;
 	uint64_t output_bytes[GK_PLAN_MAX_OUTPUTS]; /* size of each output, dense */
@@ -62,10 +65,10 @@ struct gk_judge_execution {
 
 struct gk_judge_action {
 	enum gk_judge_action_kind kind;
-	int take;                              /* CAPTURE */
-	char salt[33];                         /* CAPTURE */
-	struct gk_judge_execution *execution;  /* EXECUTE; borrowed until it was told */
-	struct gk_verdict *verdict;            /* DONE; move it out: *verdict = {0} afterwards */
+	int take;                             /* CAPTURE */
+	char salt[33];                        /* CAPTURE */
+	struct gk_judge_execution *execution; /* EXECUTE; borrowed until it was told */
+	struct gk_verdict *verdict;           /* DONE; move it out: *verdict = {0} afterwards */
 };
 
 struct gk_cascade;
@@ -87,12 +90,12 @@ void gk_cascade_linted(struct gk_cascade *cascade, const struct gk_lint_result *
 void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_judge_data *data,
                          const struct gk_capture_result *result, double ms);
 /*
- * got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. ms: since the
- * first execution was asked for.
+ * got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. ms:
+ * since the first execution was asked for.
  */
 void gk_cascade_executed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
-                         const struct gk_execute_result *result, const void *const *got, const void *const *want,
-                         double ms);
+                         const struct gk_execute_result *result, const void *const *got,
+                         const void *const *want, double ms);
 /* A failure of ours: the verdict will be INFRA. */
 void gk_cascade_failed(struct gk_cascade *cascade, const struct gk_err *why);
 

@@ -14,7 +14,8 @@
 #define MAX_CASE_BYTES ((uint64_t)2 << 30) /* of all buffers of a plan */
 enum { MESSAGE_BYTES = 1500, OUTPUT_BYTES = 300 };
 
-struct failing failing_of(struct gk_cascade *c, enum gk_outcome outcome, const char *kind, const struct gk_buf *words)
+struct failing failing_of(struct gk_cascade *c, enum gk_outcome outcome, const char *kind,
+                          const struct gk_buf *words)
 {
 	return (struct failing){outcome, kind, gk_arena_string(&c->arena, gk_buf_text(words)), NULL};
 }
@@ -45,15 +46,18 @@ static struct failing ended_badly(struct gk_cascade *c, const struct gk_capture_
 		gk_buf_printf(&words, "the candidate wrote more output than is allowed and was stopped");
 	} else if (r->end == GK_CAPTURE_OVER_MEMORY) {
 		kind = "memory";
-		gk_buf_add_text(&words, "the candidate's processes took more memory than is allowed and were stopped");
+		gk_buf_add_text(
+			&words,
+			"the candidate's processes took more memory than is allowed and were stopped");
 	} else if (r->end == GK_CAPTURE_SIGNALED) {
-		gk_buf_printf(&words, "the candidate's process was ended by signal %d (%s)", r->code, strsignal(r->code));
+		gk_buf_printf(&words, "the candidate's process was ended by signal %d (%s)", r->code,
+		              strsignal(r->code));
 	} else if (r->end == GK_CAPTURE_KILLED_ZYGOTE) {
 		gk_buf_add_text(&words, "the candidate took down the process that had started it, twice");
 	} else {
 		kind = "exited";
-		gk_buf_printf(&words, "the candidate's process exited with status %d before %s had returned", r->code,
-		              c->setup.task->entry);
+		gk_buf_printf(&words, "the candidate's process exited with status %d before %s had returned",
+		              r->code, c->setup.task->entry);
 	}
 	if (plans > 0)
 		gk_buf_printf(&words, "; %zu of %zu cases had been called", plans, c->setup.case_count);
@@ -75,10 +79,14 @@ static const char *kind_of_error(const char *type)
 	static const struct {
 		const char *type, *kind;
 	} kinds[] = {
-		{"MissingEntry", "missing_entry"},       {"SyntaxError", "syntax_error"},
-		{"IndentationError", "syntax_error"},    {"CompilationError", "compile_error"},
-		{"CompileTimeAssertionFailure", "compile_error"}, {"UnsupportedLanguageConstruct", "compile_error"},
-		{"OutOfResources", "out_of_resources"},  {"MemoryError", "memory"},
+		{"MissingEntry", "missing_entry"},
+		{"SyntaxError", "syntax_error"},
+		{"IndentationError", "syntax_error"},
+		{"CompilationError", "compile_error"},
+		{"CompileTimeAssertionFailure", "compile_error"},
+		{"UnsupportedLanguageConstruct", "compile_error"},
+		{"OutOfResources", "out_of_resources"},
+		{"MemoryError", "memory"},
 		{"OutOfMemoryError", "memory"},
 	};
 
@@ -116,8 +124,8 @@ static void cut_line(struct gk_buf *words, int64_t line)
 
 static struct failing cannot(struct gk_cascade *c, const json_t *claim)
 {
-	static const char *const kinds[] = {"not_capturable", "not_a_kernel", "foreign_kernel", "unstable_plan",
-	                                    "wrong_contract", NULL};
+	static const char *const kinds[] = {"not_capturable", "not_a_kernel",   "foreign_kernel",
+	                                    "unstable_plan",  "wrong_contract", NULL};
 	const char *said = text_of(claim, "kind"), *kind = "not_capturable";
 	gk_buf_auto words = GK_BUF_INIT;
 	int64_t line = json_integer_value(json_object_get(claim, "line"));
@@ -196,7 +204,8 @@ static int validate(struct gk_cascade *c, const struct gk_judge_data *data, cons
 	                                .output_count = data->output_count,
 	                                .allow_fills = task->allow_fills,
 	                                .max_bytes = MAX_CASE_BYTES};
-	struct gk_plan_module *modules = gk_alloc_array(c->modules.count ? c->modules.count : 1, sizeof *modules);
+	struct gk_plan_module *modules =
+		gk_alloc_array(c->modules.count ? c->modules.count : 1, sizeof *modules);
 	int done;
 
 	for (size_t i = 0; i < data->input_count; i++)
@@ -222,10 +231,11 @@ static struct failing refused(struct gk_cascade *c, const struct gk_err *e)
 	return failing_of(c, GK_FAIL, "invalid_plan", &words);
 }
 
-static bool take_plan(struct gk_cascade *c, int take, size_t index, const struct gk_judge_data *data, json_t *json)
+static bool take_plan(struct gk_cascade *c, int take, size_t index, const struct gk_judge_data *data,
+                      json_t *json)
 {
 	struct case_state *s = &c->cases[index];
-	struct gk_doc doc = {.root = json, .name = (char *)(uintptr_t)"plan"};
+	struct gk_doc doc = {.root = json, .name = (char *)(uintptr_t) "plan"};
 	struct gk_node root = gk_node_root(&doc);
 	gk_buf_auto words = GK_BUF_INIT;
 	struct gk_err e = {0};
@@ -264,7 +274,8 @@ static bool judge_claim(struct gk_cascade *c, int take, size_t index, const stru
 	c->cases[index].is_captured = true;
 	if (claim->kind == GK_CLAIM_PLAN)
 		return take_plan(c, take, index, data, claim->json);
-	c->cases[index].call[take] = claim->kind == GK_CLAIM_RAISED ? raised(c, claim->json) : cannot(c, claim->json);
+	c->cases[index].call[take] =
+		claim->kind == GK_CLAIM_RAISED ? raised(c, claim->json) : cannot(c, claim->json);
 	return false;
 }
 
@@ -287,7 +298,8 @@ static struct failing forged(struct gk_cascade *c, const struct gk_capture_resul
 	return failing_of(c, GK_FAIL, "forged_claims", &words);
 }
 
-bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *data, const struct gk_capture_result *r)
+bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *data,
+                  const struct gk_capture_result *r)
 {
 	size_t plans = 0;
 	bool right = true;
@@ -314,7 +326,8 @@ bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *da
 	return right;
 }
 
-bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_t *second_args, size_t case_index)
+bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_t *second_args,
+                     size_t case_index)
 {
 	struct case_state *s = &c->cases[case_index];
 	struct gk_plan_scalar scalars[GK_TASK_MAX_PARAMS];
@@ -323,12 +336,15 @@ bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_
 	char why[256] = "";
 	gk_buf_auto words = GK_BUF_INIT;
 
-	json_array_foreach(first_args, i, arg) {
+	json_array_foreach(first_args, i, arg)
+	{
 		json_t *value = json_object_get(arg, "value");
 
-		if (i < c->setup.task->param_count && c->setup.task->params[i].data && json_is_number(value)) {
+		if (i < c->setup.task->param_count && c->setup.task->params[i].data &&
+		    json_is_number(value)) {
 			scalars[count].a = json_number_value(value);
-			scalars[count++].b = json_number_value(json_object_get(json_array_get(second_args, i), "value"));
+			scalars[count++].b =
+				json_number_value(json_object_get(json_array_get(second_args, i), "value"));
 		}
 	}
 	if (gk_plan_is_same(s->plans[0], s->plans[1], scalars, count, why, sizeof why))

@@ -68,11 +68,20 @@ static void widen(enum gk_dtype dtype, const void *base, int64_t start, double *
 	const char *from = (const char *)base + (size_t)start * gk_dtype_bytes(dtype);
 
 	switch (dtype) {
-	case GK_F64: memcpy(to, from, (size_t)count * sizeof *to); break;
-	case GK_F32: widen_float((const float *)(const void *)from, to, count); break;
-	case GK_F16: widen_half((const uint16_t *)(const void *)from, to, count); break;
-	case GK_BF16: widen_bfloat((const uint16_t *)(const void *)from, to, count); break;
-	default: widen_any(dtype, from, to, count);
+	case GK_F64:
+		memcpy(to, from, (size_t)count * sizeof *to);
+		break;
+	case GK_F32:
+		widen_float((const float *)(const void *)from, to, count);
+		break;
+	case GK_F16:
+		widen_half((const uint16_t *)(const void *)from, to, count);
+		break;
+	case GK_BF16:
+		widen_bfloat((const uint16_t *)(const void *)from, to, count);
+		break;
+	default:
+		widen_any(dtype, from, to, count);
 	}
 }
 
@@ -86,7 +95,8 @@ struct check {
 
 static bool has_infinity(enum gk_dtype dtype)
 {
-	return dtype == GK_F64 || dtype == GK_F32 || dtype == GK_F16 || dtype == GK_BF16 || dtype == GK_F8E5M2;
+	return dtype == GK_F64 || dtype == GK_F32 || dtype == GK_F16 || dtype == GK_BF16 ||
+	       dtype == GK_F8E5M2;
 }
 
 static double mean_magnitude(const struct gk_comparison *c, int64_t count)
@@ -173,7 +183,8 @@ static bool element_is_right(const struct check *k, double got, double want, dou
 	return right;
 }
 
-/* True when every element is right by distance alone; *ratio is raised to the largest error over allowance. */
+/* True when every element is right by distance alone; *ratio is raised to the largest error over allowance.
+ */
 static bool block_is_right(const struct block *b, double rtol, double atol, double *ratio)
 {
 	double most = 0;

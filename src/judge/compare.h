@@ -33,9 +33,9 @@ struct gk_comparison {
 };
 
 enum gk_pattern {
-	GK_PATTERN_NONE,     /* nothing recognised */
+	GK_PATTERN_NONE, /* nothing recognised */
 	GK_PATTERN_ALL_NAN,
-	GK_PATTERN_NAN,      /* NaN where numbers are expected */
+	GK_PATTERN_NAN, /* NaN where numbers are expected */
 	GK_PATTERN_ZEROS,
 	GK_PATTERN_CONSTANT, /* one value everywhere */
 	GK_PATTERN_FACTOR,   /* by one factor */
@@ -51,19 +51,19 @@ enum gk_pattern {
 extern const char *const gk_pattern_names[]; /* "none", "all_nan", ... NULL */
 
 struct gk_difference {
-	int64_t count, wrong;          /* elements, wrong elements */
-	int64_t first[GK_MAX_RANK];    /* index of the first wrong element */
-	int64_t worst[GK_MAX_RANK];    /* and of the worst, by error over allowance */
+	int64_t count, wrong;       /* elements, wrong elements */
+	int64_t first[GK_MAX_RANK]; /* index of the first wrong element */
+	int64_t worst[GK_MAX_RANK]; /* and of the worst, by error over allowance */
 	double first_got, first_want;
 	double worst_got, worst_want;
-	double max_abs;                /* over wrong elements that are finite on both sides */
+	double max_abs; /* over wrong elements that are finite on both sides */
 	double max_rel;
-	double worst_ratio;            /* error over allowance; of a passing output too: how near it was */
-	double scale;                  /* mean |want| over finite elements */
+	double worst_ratio; /* error over allowance; of a passing output too: how near it was */
+	double scale;       /* mean |want| over finite elements */
 	int64_t low[GK_MAX_RANK], high[GK_MAX_RANK]; /* box around all wrong elements, inclusive */
-	int64_t nan_got, zero_got;     /* wrong elements that are NaN, that are 0 */
+	int64_t nan_got, zero_got;                   /* wrong elements that are NaN, that are 0 */
 	enum gk_pattern pattern;
-	char words[512];               /* pattern and place in words; "" when nothing is wrong */
+	char words[512];                       /* pattern and place in words; "" when nothing is wrong */
 	int32_t map[GK_MAP_SIDE][GK_MAP_SIDE]; /* wrong elements by cell, rows (leading dims) x last dim */
 	int map_rows, map_columns;
 };
@@ -72,9 +72,9 @@ struct gk_difference {
 bool gk_compare(const struct gk_comparison *comparison, struct gk_difference *difference);
 
 /*
- * {"count", "wrong", "scale", "worst_ratio"}, and when something is wrong {"first", "first_got", "first_want",
- * "worst", "got", "want", "max_abs", "max_rel", "pattern", "words", "map": rows of counts}; new reference.
- * NaN and infinities are the strings "nan", "inf", "-inf".
+ * {"count", "wrong", "scale", "worst_ratio"}, and when something is wrong {"first", "first_got",
+ * "first_want", "worst", "got", "want", "max_abs", "max_rel", "pattern", "words", "map": rows of counts}; new
+ * reference. NaN and infinities are the strings "nan", "inf", "-inf".
  */
 json_t *gk_difference_json(const struct gk_difference *difference, int rank);
 

@@ -55,7 +55,9 @@ static bool aliasing_is_fine(const struct gk_task *task, const struct gk_judge_d
 	const struct gk_tensor *original = input_named(data, input);
 
 	if (!gk_contract_in_place(task, input)) {
-		gk_buf_printf(words, "output %s is the input %s itself, or a view of it; a new tensor is needed", name, input);
+		gk_buf_printf(words,
+		              "output %s is the input %s itself, or a view of it; a new tensor is needed",
+		              name, input);
 		return false;
 	}
 	if (original && same_shape(got, original) && same_strides(got, original))
@@ -64,8 +66,8 @@ static bool aliasing_is_fine(const struct gk_task *task, const struct gk_judge_d
 	return false;
 }
 
-static bool output_is_fine(const struct gk_task *task, const struct gk_judge_data *data, const struct gk_plan *plan,
-                           size_t i, struct gk_buf *words)
+static bool output_is_fine(const struct gk_task *task, const struct gk_judge_data *data,
+                           const struct gk_plan *plan, size_t i, struct gk_buf *words)
 {
 	const struct gk_tensor *want = &data->outputs[i];
 	struct gk_tensor got = as_tensor(&plan->outputs[i].view);
@@ -85,16 +87,18 @@ static bool output_is_fine(const struct gk_task *task, const struct gk_judge_dat
 		return true;
 	gk_buf_printf(words, "output %s is ", want->name);
 	add_text(words, &got);
-	gk_buf_add_text(words, ": a contiguous tensor is expected (torch.empty_like keeps the strides of its argument)");
+	gk_buf_add_text(
+		words,
+		": a contiguous tensor is expected (torch.empty_like keeps the strides of its argument)");
 	return false;
 }
 
-bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data, const struct gk_plan *plan,
-                       struct gk_buf *words)
+bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data,
+                       const struct gk_plan *plan, struct gk_buf *words)
 {
 	if (plan->output_count != data->output_count) {
-		gk_buf_printf(words, "%s returns %u tensor%s, %zu %s expected", task->entry, plan->output_count,
-		              plan->output_count == 1 ? "" : "s", data->output_count,
+		gk_buf_printf(words, "%s returns %u tensor%s, %zu %s expected", task->entry,
+		              plan->output_count, plan->output_count == 1 ? "" : "s", data->output_count,
 		              data->output_count == 1 ? "is" : "are");
 		return false;
 	}

@@ -1,4 +1,5 @@
-/* What an entry must return, before any value is looked at: how many tensors, of which dtype, shape and layout. */
+/* What an entry must return, before any value is looked at: how many tensors, of which dtype, shape and
+ * layout. */
 #ifndef GK_JUDGE_CONTRACT_H
 #define GK_JUDGE_CONTRACT_H
 
@@ -14,8 +15,8 @@
  * an output be that parameter, with its strides. When false, words say what is
  * wrong with which output.
  */
-bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data, const struct gk_plan *plan,
-                       struct gk_buf *words);
+bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data,
+                       const struct gk_plan *plan, struct gk_buf *words);
 
 /* Whether the task lets the entry write the parameter of that name. */
 bool gk_contract_in_place(const struct gk_task *task, const char *param);

@@ -31,13 +31,15 @@ static int read_args(struct gk_judge_data *data, struct gk_err *e)
 	size_t i;
 	json_t *arg;
 
-	json_array_foreach(data->args, i, arg) {
+	json_array_foreach(data->args, i, arg)
+	{
 		const char *kind = json_string_value(json_object_get(arg, "kind"));
 
 		if (!kind || strcmp(kind, "tensor") != 0)
 			continue;
 		if (data->input_count == GK_PLAN_MAX_BUFFERS)
-			return gk_err_set(e, GK_ERR_INPUT, "oracle: more than %d tensors", GK_PLAN_MAX_BUFFERS);
+			return gk_err_set(e, GK_ERR_INPUT, "oracle: more than %d tensors",
+			                  GK_PLAN_MAX_BUFFERS);
 		if (read_tensor("oracle: inputs", arg, &data->inputs[data->input_count++], e) < 0)
 			return -1;
 	}
@@ -63,19 +65,24 @@ static int read_outputs(struct gk_judge_data *data, json_t *outputs, struct gk_e
 	size_t i;
 	json_t *output;
 
-	json_array_foreach(outputs, i, output) {
+	json_array_foreach(outputs, i, output)
+	{
 		const char *declared = json_string_value(json_object_get(output, "declared"));
 		enum gk_dtype dtype = declared ? gk_dtype_from_name(declared) : GK_DTYPE_NONE;
 
 		if (data->output_count == GK_PLAN_MAX_OUTPUTS)
-			return gk_err_set(e, GK_ERR_INPUT, "oracle: more than %d outputs", GK_PLAN_MAX_OUTPUTS);
+			return gk_err_set(e, GK_ERR_INPUT, "oracle: more than %d outputs",
+			                  GK_PLAN_MAX_OUTPUTS);
 		if (read_tensor("oracle: expected", output, &data->want[i], e) < 0)
 			return -1;
 		if (dtype == GK_DTYPE_NONE)
-			return gk_err_set(e, GK_ERR_INPUT, "oracle: output %s has no declared dtype", data->want[i].name);
+			return gk_err_set(e, GK_ERR_INPUT, "oracle: output %s has no declared dtype",
+			                  data->want[i].name);
 		if (data->want[i].dtype != GK_F64 && data->want[i].dtype != dtype)
-			return gk_err_set(e, GK_ERR_INPUT, "oracle: output %s: expected values are %s, float64 or %s is needed",
-			                  data->want[i].name, gk_dtype_name(data->want[i].dtype), declared);
+			return gk_err_set(
+				e, GK_ERR_INPUT,
+				"oracle: output %s: expected values are %s, float64 or %s is needed",
+				data->want[i].name, gk_dtype_name(data->want[i].dtype), declared);
 		declare(&data->want[i], dtype, &data->outputs[i]);
 		data->output_count++;
 	}

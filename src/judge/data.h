@@ -1,4 +1,5 @@
-/* What the oracle said about one case and seed: the entry's arguments and the expected outputs, as headers. */
+/* What the oracle said about one case and seed: the entry's arguments and the expected outputs, as headers.
+ */
 #ifndef GK_JUDGE_DATA_H
 #define GK_JUDGE_DATA_H
 
@@ -8,7 +9,7 @@
 #include "plan/plan.h"
 
 struct gk_judge_data {
-	json_t *args;                                 /* [arg] of docs/protocol.md, in the order of the entry's parameters */
+	json_t *args; /* [arg] of docs/protocol.md, in the order of the entry's parameters */
 	struct gk_tensor inputs[GK_PLAN_MAX_BUFFERS]; /* the tensors among them */
 	size_t input_count;
 	struct gk_tensor outputs[GK_PLAN_MAX_OUTPUTS]; /* as declared: dtype, shape, contiguous */
@@ -16,7 +17,8 @@ struct gk_judge_data {
 	size_t output_count;
 };
 
-/* args and outputs are the oracle's answers; outputs may be NULL (not asked yet). Takes a reference to args. */
+/* args and outputs are the oracle's answers; outputs may be NULL (not asked yet). Takes a reference to args.
+ */
 int gk_judge_data_read(json_t *args, json_t *outputs, struct gk_judge_data *data, struct gk_err *e);
 void gk_judge_data_release(struct gk_judge_data *data);
 

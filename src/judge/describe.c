@@ -39,7 +39,8 @@ void gk_describe_args(struct gk_buf *out, const struct gk_judge_data *data)
 	json_t *arg;
 	char text[256];
 
-	json_array_foreach(data->args, i, arg) {
+	json_array_foreach(data->args, i, arg)
+	{
 		const char *name = json_string_value(json_object_get(arg, "name"));
 		const char *kind = json_string_value(json_object_get(arg, "kind"));
 
@@ -177,9 +178,11 @@ void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int6
 	if (count == total)
 		gk_buf_add_text(out, "no element was written with a defined value");
 	else
-		gk_buf_printf(out, "%lld of %lld elements were never written with a defined value", (long long)count,
-		              (long long)total);
-	gk_buf_add_text(out, " (a masked load without `other` gives undefined values, and so does memory that was never "
-	                     "written); the first is ");
+		gk_buf_printf(out, "%lld of %lld elements were never written with a defined value",
+		              (long long)count, (long long)total);
+	gk_buf_add_text(
+		out,
+		" (a masked load without `other` gives undefined values, and so does memory that was never "
+		"written); the first is ");
 	add_index(out, index, output->rank);
 }

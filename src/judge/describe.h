@@ -26,8 +26,8 @@ void gk_describe_line(struct gk_buf *out, const struct gk_source *source, int64_
 void gk_describe_finding(struct gk_buf *out, const json_t *finding, const struct gk_source *source);
 
 /* Wrong values of one output: how many, where, got and want, the pattern. */
-void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output, const struct gk_difference *difference,
-                            const struct gk_tolerance *tolerance);
+void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output,
+                            const struct gk_difference *difference, const struct gk_tolerance *tolerance);
 
 /* Outputs that were never written. */
 void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int64_t count, int64_t first);

@@ -52,7 +52,8 @@ static const struct failing *first_failing(const struct gk_cascade *c, bool exec
 }
 
 /* Of two elements no pattern can be read: a larger case that is wrong in the same way says more. */
-static const struct failing *more_telling(const struct gk_cascade *c, const struct failing *first, size_t *index)
+static const struct failing *more_telling(const struct gk_cascade *c, const struct failing *first,
+                                          size_t *index)
 {
 	if (strcmp(first->kind, "wrong_values") != 0)
 		return first;
@@ -173,8 +174,8 @@ static void add_variants(struct gk_cascade *c)
 			if (plan->steps[s].op != GK_STEP_CHOOSE ||
 			    plan->steps[s].variant_count <= (uint32_t)c->cases[i].variants)
 				continue;
-			snprintf(text, sizeof text, "autotune: %d of %u configurations were executed", c->cases[i].variants,
-			         plan->steps[s].variant_count);
+			snprintf(text, sizeof text, "autotune: %d of %u configurations were executed",
+			         c->cases[i].variants, plan->steps[s].variant_count);
 			add_note(&c->verdict, text);
 			return;
 		}
@@ -188,7 +189,8 @@ static void add_capture_notes(struct gk_cascade *c)
 	json_t *notes = plan ? json_object_get(plan->from, "notes") : NULL, *item;
 	size_t i;
 
-	json_array_foreach(notes, i, item) {
+	json_array_foreach(notes, i, item)
+	{
 		gk_buf_auto words = GK_BUF_INIT;
 
 		gk_describe_foreign(&words, json_string_value(item), PRINTED_BYTES);
@@ -206,9 +208,9 @@ static void add_notes(struct gk_cascade *c)
 		add_note(&c->verdict, "atomics: the order of additions may change results from run to run");
 	add_printed(c);
 	add_variants(c);
-	c->verdict.counts = json_pack("{s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read, "bytes_written",
-	                              (json_int_t)c->bytes_written, "operations", (json_int_t)c->operations, "launches",
-	                              (json_int_t)c->launches);
+	c->verdict.counts = json_pack("{s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read,
+	                              "bytes_written", (json_int_t)c->bytes_written, "operations",
+	                              (json_int_t)c->operations, "launches", (json_int_t)c->launches);
 }
 
 void write_verdict(struct gk_cascade *c)
@@ -222,7 +224,8 @@ void write_verdict(struct gk_cascade *c)
 	list_cases(c);
 	f = first_failing(c, false, &index);
 	if (c->overall[c->decisive].kind) {
-		decide(c, c->phase == PHASE_LINT ? GK_STAGE_LINT : GK_STAGE_CALL, c->overall[c->decisive].outcome, c->overall[c->decisive].kind);
+		decide(c, c->phase == PHASE_LINT ? GK_STAGE_LINT : GK_STAGE_CALL,
+		       c->overall[c->decisive].outcome, c->overall[c->decisive].kind);
 		v->message = gk_arena_string(&v->arena, c->overall[c->decisive].message);
 	} else if (f) {
 		decide_call(c, f);

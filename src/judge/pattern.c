@@ -7,8 +7,9 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-const char *const gk_pattern_names[] = {"none",    "all_nan",    "nan",     "zeros",   "constant",  "factor",   "offset",
-                                        "negated", "transposed", "flipped", "shifted", "precision", "overflow", NULL};
+const char *const gk_pattern_names[] = {"none",    "all_nan",   "nan",      "zeros",      "constant",
+                                        "factor",  "offset",    "negated",  "transposed", "flipped",
+                                        "shifted", "precision", "overflow", NULL};
 
 void gk_index_split(const struct gk_comparison *c, int64_t flat, int64_t index[GK_MAX_RANK])
 {
@@ -164,8 +165,8 @@ static int64_t moved(const struct gk_comparison *c, enum move move, int dim, int
 	return index_join(c, index);
 }
 
-static bool is_moved(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale, enum move move,
-                     int dim, int64_t by)
+static bool is_moved(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale,
+                     enum move move, int dim, int64_t by)
 {
 	double eps = gk_dtype_is_float(c->dtype) ? gk_dtype_epsilon(c->dtype) : 0;
 	int fits = 0, asked = 0;
@@ -183,7 +184,8 @@ static bool is_moved(const struct gk_comparison *c, const struct gk_wrong_sample
 	return asked >= 4 && asked * 2 >= s->count && fits * 20 >= asked * 19;
 }
 
-static bool find_flip(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale, struct gk_buf *w)
+static bool find_flip(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale,
+                      struct gk_buf *w)
 {
 	for (int dim = c->rank - 1; dim >= 0; dim--) {
 		if (c->shape[dim] < 2 || !is_moved(c, s, scale, MOVE_FLIP, dim, 0))
@@ -194,14 +196,17 @@ static bool find_flip(const struct gk_comparison *c, const struct gk_wrong_sampl
 	return false;
 }
 
-static bool find_shift(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale, struct gk_buf *w)
+static bool find_shift(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale,
+                       struct gk_buf *w)
 {
 	for (int dim = c->rank - 1; dim >= 0; dim--) {
 		for (int by = -4; by <= 4; by++) {
 			if (by == 0 || !is_moved(c, s, scale, MOVE_SHIFT, dim, by))
 				continue;
-			gk_buf_printf(w, "the output is right but shifted: element i of dimension %d holds what "
-			                 "belongs to element i %c %d", dim, by < 0 ? '-' : '+', by < 0 ? -by : by);
+			gk_buf_printf(w,
+			              "the output is right but shifted: element i of dimension %d holds what "
+			              "belongs to element i %c %d",
+			              dim, by < 0 ? '-' : '+', by < 0 ? -by : by);
 			return true;
 		}
 	}
@@ -233,12 +238,14 @@ static enum gk_pattern find_move(const struct gk_comparison *c, const struct gk_
 
 /* ---- words ---- */
 
-static enum gk_pattern find_same(const struct gk_difference *d, const struct gk_wrong_sample *s, struct gk_buf *w)
+static enum gk_pattern find_same(const struct gk_difference *d, const struct gk_wrong_sample *s,
+                                 struct gk_buf *w)
 {
 	char number[32];
 
 	if (d->nan_got == d->wrong) {
-		gk_buf_add_text(w, d->wrong == d->count ? "every element is NaN" : "the wrong elements are all NaN");
+		gk_buf_add_text(w, d->wrong == d->count ? "every element is NaN"
+		                                        : "the wrong elements are all NaN");
 		return d->wrong == d->count ? GK_PATTERN_ALL_NAN : GK_PATTERN_NAN;
 	}
 	if (d->zero_got == d->wrong && d->wrong > 1) {
@@ -246,7 +253,8 @@ static enum gk_pattern find_same(const struct gk_difference *d, const struct gk_
 		return GK_PATTERN_ZEROS;
 	}
 	if (all_got_infinite(s)) {
-		gk_buf_add_text(w, "the wrong elements are infinite where finite values are expected (overflow)");
+		gk_buf_add_text(
+			w, "the wrong elements are infinite where finite values are expected (overflow)");
 		return GK_PATTERN_OVERFLOW;
 	}
 	if (all_got_equal(s) && wants_differ(s)) {
@@ -260,12 +268,17 @@ static enum gk_pattern find_same(const struct gk_difference *d, const struct gk_
 static const char *lower_names(enum gk_dtype dtype)
 {
 	switch (dtype) {
-	case GK_F64: return "float32";
-	case GK_F32: return "tf32, float16 or bfloat16: compute in float32, and give tl.dot of float32 "
-		            "input_precision=\"ieee\"";
-	case GK_F16: return "bfloat16 or float16 on the way: accumulate in float32 and round once, at the store";
-	case GK_BF16: return "bfloat16 on the way: accumulate in float32 and round once, at the store";
-	default: return "a lower precision on the way";
+	case GK_F64:
+		return "float32";
+	case GK_F32:
+		return "tf32, float16 or bfloat16: compute in float32, and give tl.dot of float32 "
+		       "input_precision=\"ieee\"";
+	case GK_F16:
+		return "bfloat16 or float16 on the way: accumulate in float32 and round once, at the store";
+	case GK_BF16:
+		return "bfloat16 on the way: accumulate in float32 and round once, at the store";
+	default:
+		return "a lower precision on the way";
 	}
 }
 
@@ -317,16 +330,17 @@ static bool add_range(struct gk_buf *w, const struct gk_comparison *c, const str
 	if (low == 0 && high == size - 1)
 		return false;
 	if (low == high)
-		gk_buf_printf(w, "%sat index %lld of dimension %d (size %lld)", join, (long long)low, dim, (long long)size);
-	else if (high == size - 1)
-		gk_buf_printf(w, "%sfrom index %lld to the end of dimension %d (size %lld)", join, (long long)low, dim,
+		gk_buf_printf(w, "%sat index %lld of dimension %d (size %lld)", join, (long long)low, dim,
 		              (long long)size);
+	else if (high == size - 1)
+		gk_buf_printf(w, "%sfrom index %lld to the end of dimension %d (size %lld)", join,
+		              (long long)low, dim, (long long)size);
 	else if (low == 0)
 		gk_buf_printf(w, "%sup to index %lld of dimension %d (size %lld)", join, (long long)high, dim,
 		              (long long)size);
 	else
-		gk_buf_printf(w, "%sfrom index %lld to %lld of dimension %d (size %lld)", join, (long long)low,
-		              (long long)high, dim, (long long)size);
+		gk_buf_printf(w, "%sfrom index %lld to %lld of dimension %d (size %lld)", join,
+		              (long long)low, (long long)high, dim, (long long)size);
 	return true;
 }
 
@@ -344,10 +358,12 @@ static void add_place(struct gk_buf *w, const struct gk_comparison *c, const str
 	if (is_part && d->wrong > 1)
 		gk_buf_printf(w, "%sall wrong elements lie %s", w->size ? "; " : "", gk_buf_text(&place));
 	else if (d->wrong > 1)
-		gk_buf_printf(w, "%sthe wrong elements are spread over the whole output", w->size ? "; " : "");
+		gk_buf_printf(w, "%sthe wrong elements are spread over the whole output",
+		              w->size ? "; " : "");
 }
 
-void gk_pattern_recognise(const struct gk_comparison *c, const struct gk_wrong_sample *s, struct gk_difference *d)
+void gk_pattern_recognise(const struct gk_comparison *c, const struct gk_wrong_sample *s,
+                          struct gk_difference *d)
 {
 	gk_buf_auto words = GK_BUF_INIT;
 

@@ -18,7 +18,8 @@ struct gk_wrong_sample {
 
 void gk_wrong_sample_add(struct gk_wrong_sample *sample, int64_t index, double got, double want);
 
-/* Sets difference->pattern and words from the sample, the box and the arrays. Call when something is wrong. */
+/* Sets difference->pattern and words from the sample, the box and the arrays. Call when something is wrong.
+ */
 void gk_pattern_recognise(const struct gk_comparison *c, const struct gk_wrong_sample *sample,
                           struct gk_difference *difference);
 

@@ -45,23 +45,32 @@ static double mean_of(enum gk_dtype dtype, const void *bytes, int64_t count)
 static double forge(const struct forgery *f, enum gk_dtype dtype, double want, int64_t i)
 {
 	switch (f->trick) {
-	case TRICK_ZEROS: return 0;
-	case TRICK_CONSTANT: return f->constant;
-	case TRICK_LOWER: return gk_round_significand(want, gk_lower_precision(dtype));
-	case TRICK_VALUES: return value_at(f->source, f->source_bytes, i);
-	case TRICK_NONE: break;
+	case TRICK_ZEROS:
+		return 0;
+	case TRICK_CONSTANT:
+		return f->constant;
+	case TRICK_LOWER:
+		return gk_round_significand(want, gk_lower_precision(dtype));
+	case TRICK_VALUES:
+		return value_at(f->source, f->source_bytes, i);
+	case TRICK_NONE:
+		break;
 	}
 	return want;
 }
 
 /* Whether the task's comparison takes the forged output for right. */
-static bool is_accepted(const struct gk_rules_case *c, size_t output, const struct forgery *f, struct gk_difference *d)
+static bool is_accepted(const struct gk_rules_case *c, size_t output, const struct forgery *f,
+                        struct gk_difference *d)
 {
 	const struct gk_tensor *out = &c->data->outputs[output], *want = &c->data->want[output];
 	int64_t count = gk_tensor_count(out);
 	size_t size = gk_dtype_bytes(out->dtype);
 	char *got = gk_alloc((size_t)count * size + 1);
-	struct gk_comparison comparison = {.dtype = out->dtype, .want_dtype = want->dtype, .rank = out->rank, .got = got,
+	struct gk_comparison comparison = {.dtype = out->dtype,
+	                                   .want_dtype = want->dtype,
+	                                   .rank = out->rank,
+	                                   .got = got,
 	                                   .want = c->want[output],
 	                                   .tolerance = gk_tolerance_of(c->task, c->c, out->dtype)};
 	bool right;
@@ -83,7 +92,8 @@ static bool all_accepted(const struct gk_rules_case *c, const struct forgery *f)
 	for (size_t i = 0; accepted && i < c->data->output_count; i++) {
 		struct forgery own = *f;
 
-		own.constant = mean_of(c->data->want[i].dtype, c->want[i], gk_tensor_count(&c->data->want[i]));
+		own.constant =
+			mean_of(c->data->want[i].dtype, c->want[i], gk_tensor_count(&c->data->want[i]));
 		accepted = is_accepted(c, i, &own, d);
 	}
 	free(d);
@@ -111,7 +121,8 @@ static void add_inputs(struct gk_rules *rules, const struct gk_rules_case *c)
 	struct gk_difference *d = gk_alloc(sizeof *d);
 
 	for (size_t i = 0; i < c->data->input_count; i++) {
-		struct forgery f = {.trick = TRICK_VALUES, .source = &c->data->inputs[i], .source_bytes = c->inputs[i]};
+		struct forgery f = {
+			.trick = TRICK_VALUES, .source = &c->data->inputs[i], .source_bytes = c->inputs[i]};
 
 		/* where it has another size, returning it is refused anyway */
 		rules->input[i] |= c->data->output_count != 1 ||
@@ -145,8 +156,8 @@ static void add_honest(struct gk_rules *rules, const struct gk_rules_case *c)
 	for (size_t i = 0; !rules->is_refused && i < c->data->output_count; i++) {
 		rules->is_refused = !is_accepted(c, i, &f, d);
 		if (rules->is_refused)
-			snprintf(rules->refused_words, sizeof rules->refused_words, "case %.200s, output %s: %s", c->c->id,
-			         c->data->outputs[i].name, d->words);
+			snprintf(rules->refused_words, sizeof rules->refused_words,
+			         "case %.200s, output %s: %s", c->c->id, c->data->outputs[i].name, d->words);
 	}
 	free(d);
 }
@@ -164,7 +175,8 @@ void gk_rules_add(struct gk_rules *rules, const struct gk_rules_case *c)
 	add_lower(rules, c);
 }
 
-void gk_rules_depend(struct gk_rules *rules, const struct gk_rules_case *c, size_t input, const void *const *want)
+void gk_rules_depend(struct gk_rules *rules, const struct gk_rules_case *c, size_t input,
+                     const void *const *want)
 {
 	rules->depends[input] |= seeds_differ(c, want);
 }
@@ -176,20 +188,23 @@ static size_t report_precision(const struct gk_rules *rules, struct gk_buf *out)
 	for (int dtype = 1; dtype < GK_DTYPE_COUNT; dtype++) {
 		if (!rules->has_dtype[dtype] || rules->lower[dtype])
 			continue;
-		gk_buf_printf(out, "%s results rounded to %d bits of significand pass: the tolerance is too wide\n",
-		              gk_dtype_name((enum gk_dtype)dtype), gk_lower_precision((enum gk_dtype)dtype));
+		gk_buf_printf(
+			out, "%s results rounded to %d bits of significand pass: the tolerance is too wide\n",
+			gk_dtype_name((enum gk_dtype)dtype), gk_lower_precision((enum gk_dtype)dtype));
 		broken++;
 	}
 	return broken;
 }
 
-static size_t report_inputs(const struct gk_rules *rules, const struct gk_judge_data *data, struct gk_buf *out)
+static size_t report_inputs(const struct gk_rules *rules, const struct gk_judge_data *data,
+                            struct gk_buf *out)
 {
 	size_t broken = 0;
 
 	for (size_t i = 0; i < data->input_count; i++) {
 		if (!rules->input[i]) {
-			gk_buf_printf(out, "the input %s itself passes as the output\n", data->inputs[i].name);
+			gk_buf_printf(out, "the input %s itself passes as the output\n",
+			              data->inputs[i].name);
 			broken++;
 		}
 		if (!rules->depends[i]) {
@@ -200,8 +215,8 @@ static size_t report_inputs(const struct gk_rules *rules, const struct gk_judge_
 	return broken;
 }
 
-size_t gk_rules_report(const struct gk_rules *rules, const struct gk_task *task, const struct gk_judge_data *data,
-                       struct gk_buf *out)
+size_t gk_rules_report(const struct gk_rules *rules, const struct gk_task *task,
+                       const struct gk_judge_data *data, struct gk_buf *out)
 {
 	size_t broken = 0;
 

@@ -16,11 +16,11 @@
 /* All zero is a valid start. */
 struct gk_rules {
 	size_t cases;
-	bool zeros, constant, other_seed;         /* refused somewhere */
-	bool input[GK_PLAN_MAX_BUFFERS];          /* input i as the output: refused somewhere */
+	bool zeros, constant, other_seed; /* refused somewhere */
+	bool input[GK_PLAN_MAX_BUFFERS];  /* input i as the output: refused somewhere */
 	bool has_dtype[GK_DTYPE_COUNT], lower[GK_DTYPE_COUNT];
-	bool depends[GK_PLAN_MAX_BUFFERS];        /* the outputs changed with input i */
-	bool is_refused;                          /* the expected values themselves, rounded once, were refused */
+	bool depends[GK_PLAN_MAX_BUFFERS]; /* the outputs changed with input i */
+	bool is_refused;                   /* the expected values themselves, rounded once, were refused */
 	char refused_words[1024];
 };
 
@@ -36,9 +36,10 @@ struct gk_rules_case {
 
 void gk_rules_add(struct gk_rules *rules, const struct gk_rules_case *c);
 /* Whether the outputs change when input i is exchanged for another seed's. */
-void gk_rules_depend(struct gk_rules *rules, const struct gk_rules_case *c, size_t input, const void *const *want);
+void gk_rules_depend(struct gk_rules *rules, const struct gk_rules_case *c, size_t input,
+                     const void *const *want);
 /* One line for each broken rule; returns how many. */
-size_t gk_rules_report(const struct gk_rules *rules, const struct gk_task *task, const struct gk_judge_data *data,
-                       struct gk_buf *out);
+size_t gk_rules_report(const struct gk_rules *rules, const struct gk_task *task,
+                       const struct gk_judge_data *data, struct gk_buf *out);
 
 #endif

@@ -33,14 +33,14 @@ struct trial {
 
 struct case_state {
 	const char *id;
-	const char *args; /* in words */
+	const char *args;          /* in words */
 	const char **tensor_names; /* of the tensors among the arguments */
 	size_t tensor_count;
 	struct gk_plan *plans[2];
-	int variants;     /* executed ones of the autotuned kernels, at least 1 */
-	bool is_captured; /* its call part is decided */
+	int variants;           /* executed ones of the autotuned kernels, at least 1 */
+	bool is_captured;       /* its call part is decided */
 	struct failing call[2]; /* per take */
-	struct failing exec; /* of the first failing trial, in the order of trials */
+	struct failing exec;    /* of the first failing trial, in the order of trials */
 	bool is_tried;
 };
 
@@ -58,7 +58,7 @@ struct gk_cascade {
 	struct case_state *cases;
 	struct GK_VEC(struct module) modules;
 	struct failing overall[2]; /* per take, without a case: lint (0), import, a crash in capture */
-	int decisive; /* the take whose failures are told */
+	int decisive;              /* the take whose failures are told */
 	struct GK_VEC(struct trial *) trials;
 	size_t next_trial; /* to be issued */
 	size_t next_case;  /* not yet in a wave */
@@ -70,10 +70,13 @@ struct gk_cascade {
 	struct gk_verdict verdict;
 };
 
-/* claims.c: plans from what a capture claims. True when every case has one; else call or overall failures are set. */
-bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *data, const struct gk_capture_result *r);
+/* claims.c: plans from what a capture claims. True when every case has one; else call or overall failures are
+ * set. */
+bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *data,
+                  const struct gk_capture_result *r);
 /* Both takes: the same plans? */
-bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_t *second_args, size_t case_index);
+bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_t *second_args,
+                     size_t case_index);
 
 /* trial.c */
 struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int variant);
@@ -85,6 +88,7 @@ void trial_judge(struct gk_cascade *c, struct trial *trial, const struct gk_judg
 void write_verdict(struct gk_cascade *c);
 
 /* A failure whose words are copied from a buffer. */
-struct failing failing_of(struct gk_cascade *c, enum gk_outcome outcome, const char *kind, const struct gk_buf *words);
+struct failing failing_of(struct gk_cascade *c, enum gk_outcome outcome, const char *kind,
+                          const struct gk_buf *words);
 
 #endif

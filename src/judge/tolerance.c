@@ -5,8 +5,8 @@
 static double smallest_subnormal(enum gk_dtype dtype)
 {
 	static const int exponents[GK_DTYPE_COUNT] = {
-		[GK_F16] = -24,       [GK_BF16] = -133,       [GK_F32] = -149,
-		[GK_F64] = -1074,     [GK_F8E4M3FN] = -9,     [GK_F8E5M2] = -16,
+		[GK_F16] = -24,        [GK_BF16] = -133,      [GK_F32] = -149,
+		[GK_F64] = -1074,      [GK_F8E4M3FN] = -9,    [GK_F8E5M2] = -16,
 		[GK_F8E4M3FNUZ] = -10, [GK_F8E5M2FNUZ] = -17, [GK_F8E4M3B11FNUZ] = -13,
 	};
 
@@ -72,14 +72,20 @@ struct gk_tolerance gk_tolerance_of(const struct gk_task *task, const struct gk_
 int gk_lower_precision(enum gk_dtype dtype)
 {
 	switch (dtype) {
-	case GK_F64: return 24;
-	case GK_F32: return 11;
-	case GK_F16: return 8;
-	case GK_BF16: return 4;
+	case GK_F64:
+		return 24;
+	case GK_F32:
+		return 11;
+	case GK_F16:
+		return 8;
+	case GK_BF16:
+		return 4;
 	case GK_F8E4M3FN:
 	case GK_F8E4M3FNUZ:
-	case GK_F8E4M3B11FNUZ: return 3;
-	default: return 0;
+	case GK_F8E4M3B11FNUZ:
+		return 3;
+	default:
+		return 0;
 	}
 }
 

@@ -12,13 +12,12 @@
  *
  *  dtype      operation         rtol             spread         honest      lower precision
  *  f64        all               64 (8 sqrt K)    the same       few         2^28 (f32)
- *  f32        elementwise       128              64             <= 45, exp  4096 (f16, tf32: half an ulp is 2^-11)
- *  f32        reduction, dot    max(128, 8 sqrt K), <= 1024     0.36 sqrt K 4096 rounded, 2300 rms tf32 dot
- *  f16, bf16  elementwise       2                0.5            0.5         4 (bf16), 8 (fp8)
- *             reduction         2                0.5            0.5         4, 8
- *             dot               2                1.5            0.5 .. 1.7  2.3 rms inputs, and 4 rounded
- *  fp8        all               0.625            0.0625         0.5         1 (one bit less)
- *  ints, bool, operation exact: equality.
+ *  f32        elementwise       128              64             <= 45, exp  4096 (f16, tf32: half an ulp is
+ * 2^-11) f32        reduction, dot    max(128, 8 sqrt K), <= 1024     0.36 sqrt K 4096 rounded, 2300 rms tf32
+ * dot f16, bf16  elementwise       2                0.5            0.5         4 (bf16), 8 (fp8) reduction 2
+ * 0.5            0.5         4, 8 dot               2                1.5            0.5 .. 1.7  2.3 rms
+ * inputs, and 4 rounded fp8        all               0.625            0.0625         0.5         1 (one bit
+ * less) ints, bool, operation exact: equality.
  *
  * sqrt K: rounding errors of a sum of K terms in sequence grow as sqrt(K) *
  * 0.36 eps against the size of the result, whether terms have one sign or
@@ -39,7 +38,7 @@
 #include "task/task.h"
 
 struct gk_tolerance {
-	bool exact;    /* equality; the other fields are 0 */
+	bool exact; /* equality; the other fields are 0 */
 	double rtol;
 	double spread; /* of the mean of |want| over the output's finite elements */
 	double atol;   /* absolute part: floor, or what the task says */
@@ -48,10 +47,12 @@ struct gk_tolerance {
 /* length: terms of a sum or depth of a dot, 0 when unknown (then 1024 is assumed). */
 struct gk_tolerance gk_tolerance_row(enum gk_dtype dtype, enum gk_operation operation, int64_t length);
 
-/* The task's own figures where it overrides, else the row for its operation and the case's K. Integers stay exact. */
+/* The task's own figures where it overrides, else the row for its operation and the case's K. Integers stay
+ * exact. */
 struct gk_tolerance gk_tolerance_of(const struct gk_task *task, const struct gk_case *c, enum gk_dtype dtype);
 
-/* Bits of significand of the next lower precision: f64 24, f32 11, f16 8, bf16 4, fp8 one less; 0: none below. */
+/* Bits of significand of the next lower precision: f64 24, f32 11, f16 8, bf16 4, fp8 one less; 0: none
+ * below. */
 int gk_lower_precision(enum gk_dtype dtype);
 /* value with its significand rounded to nearest even to so many bits; range is left alone. */
 double gk_round_significand(double value, int bits);

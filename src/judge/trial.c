@@ -15,7 +15,8 @@ static json_t *chosen_steps(const json_t *steps, int variant)
 	json_t *out = json_array(), *step, *pre;
 	size_t i, j;
 
-	json_array_foreach(steps, i, step) {
+	json_array_foreach(steps, i, step)
+	{
 		json_t *variants = json_object_get(step, "variants"), *chosen;
 		size_t count = json_array_size(variants);
 
@@ -24,7 +25,8 @@ static json_t *chosen_steps(const json_t *steps, int variant)
 			continue;
 		}
 		chosen = json_array_get(variants, (size_t)variant < count ? (size_t)variant : count - 1);
-		json_array_foreach(json_object_get(chosen, "pre"), j, pre) {
+		json_array_foreach(json_object_get(chosen, "pre"), j, pre)
+		{
 			json_array_append(out, pre);
 		}
 		json_array_append(out, json_object_get(chosen, "launch"));
@@ -75,7 +77,8 @@ static uint64_t launch_seed(const struct gk_judge_setup *s, size_t case_index, i
 {
 	gk_buf_auto text = GK_BUF_INIT;
 
-	gk_buf_printf(&text, "launch/%s/%s/%s/%d/%d", s->task->id, s->cases[case_index]->id, s->candidate, round, variant);
+	gk_buf_printf(&text, "launch/%s/%s/%s/%d/%d", s->task->id, s->cases[case_index]->id, s->candidate,
+	              round, variant);
 	return gk_hmac_seed(s->secret, gk_buf_text(&text)) >> 1;
 }
 
@@ -117,9 +120,10 @@ static void add_variant(struct gk_buf *words, const struct gk_plan *plan, int va
 
 		if (step->op != GK_STEP_CHOOSE)
 			continue;
-		config = gk_json_text(step->variants[(uint32_t)variant < step->variant_count ? (uint32_t)variant
-		                                                                             : step->variant_count - 1]
-		                              .config);
+		config = gk_json_text(
+			step->variants[(uint32_t)variant < step->variant_count ? (uint32_t)variant
+		                                                               : step->variant_count - 1]
+				.config);
 		gk_buf_add_text(words, "with the autotune configuration ");
 		gk_describe_foreign(words, config, 300);
 		gk_buf_add_text(words, ": ");
@@ -171,9 +175,11 @@ static bool inputs_are_unchanged(struct gk_cascade *c, struct trial *t, const js
 	json_t *changed = json_object_get(executed, "changed"), *item;
 	size_t i;
 
-	json_array_foreach(changed, i, item) {
+	json_array_foreach(changed, i, item)
+	{
 		json_int_t buffer = json_integer_value(item);
-		const char *name = buffer >= 0 && buffer < plan->buffer_count ? plan->buffers[buffer].input : NULL;
+		const char *name =
+			buffer >= 0 && buffer < plan->buffer_count ? plan->buffers[buffer].input : NULL;
 
 		if (!name || gk_contract_in_place(c->setup.task, name))
 			continue;
@@ -196,19 +202,23 @@ static bool outputs_are_written(struct gk_cascade *c, struct trial *t, const str
 
 		if (poisoned == 0)
 			continue;
-		gk_describe_poison(&words, &data->outputs[i], poisoned, json_integer_value(json_object_get(output, "first")));
+		gk_describe_poison(&words, &data->outputs[i], poisoned,
+		                   json_integer_value(json_object_get(output, "first")));
 		fail(c, t, GK_FAIL, "poison", &words);
 		return false;
 	}
 	return true;
 }
 
-static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data, size_t i,
-                             const void *got, const void *want)
+static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
+                             size_t i, const void *got, const void *want)
 {
 	const struct gk_tensor *output = &data->outputs[i];
-	struct gk_comparison comparison = {.dtype = output->dtype, .want_dtype = data->want[i].dtype,
-	                                   .rank = output->rank, .got = got, .want = want};
+	struct gk_comparison comparison = {.dtype = output->dtype,
+	                                   .want_dtype = data->want[i].dtype,
+	                                   .rank = output->rank,
+	                                   .got = got,
+	                                   .want = want};
 	struct gk_difference *d = gk_alloc(sizeof *d);
 	gk_buf_auto words = GK_BUF_INIT;
 	bool right;
@@ -218,7 +228,8 @@ static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct
 	right = gk_compare(&comparison, d);
 	if (!right) {
 		gk_describe_difference(&words, output, d, &comparison.tolerance);
-		gk_buf_printf(&words, "; inputs: %s values", gk_judge_distribution(&c->setup, t->x.case_index, t->x.round));
+		gk_buf_printf(&words, "; inputs: %s values",
+		              gk_judge_distribution(&c->setup, t->x.case_index, t->x.round));
 		fail(c, t, GK_FAIL, "wrong_values", &words);
 		t->failing.detail = gk_difference_json(d, output->rank);
 		json_object_set_new(t->failing.detail, "output", json_string(output->name));

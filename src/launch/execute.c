@@ -41,7 +41,7 @@ static int read_plan(struct job *job, const struct gk_node *root, struct gk_err 
 static int read_numbers(struct job *job, const struct gk_node *root, struct gk_err *e)
 {
 	struct gk_node seed = gk_node_key(root, "seed"), budget = gk_node_key(root, "budget"),
-	               threads = gk_node_key(root, "threads");
+		       threads = gk_node_key(root, "threads");
 	int64_t value = 0;
 
 	if (seed.value && gk_node_int(&seed, 0, INT64_MAX, &value, e) < 0)
@@ -110,13 +110,14 @@ static int map_input(struct job *job, int64_t buffer, size_t blob, struct gk_err
 	const struct gk_plan_buffer *b = &job->plan->buffers[buffer];
 
 	if (!b->input || job->inputs[buffer].size || job->input_bytes[buffer])
-		return gk_err_set(e, GK_ERR_INPUT, "execute: buffer %lld does not take an input, or takes it twice",
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "execute: buffer %lld does not take an input, or takes it twice",
 		                  (long long)buffer);
 	if (gk_frame_map(job->frame, blob, job->launcher->memory_bytes, &job->inputs[buffer], e) < 0)
 		return -1;
 	if (job->inputs[buffer].size < b->bytes)
-		return gk_err_set(e, GK_ERR_INPUT, "execute: input %s has %zu bytes, its buffer %llu", b->input,
-		                  job->inputs[buffer].size, (unsigned long long)b->bytes);
+		return gk_err_set(e, GK_ERR_INPUT, "execute: input %s has %zu bytes, its buffer %llu",
+		                  b->input, job->inputs[buffer].size, (unsigned long long)b->bytes);
 	job->input_bytes[buffer] = b->bytes ? job->inputs[buffer].bytes : "";
 	return 0;
 }
@@ -200,7 +201,8 @@ static int write_output(struct job *job, const struct gk_plan_view *view, int fd
 	return write_all(fd, dense, bytes, e);
 }
 
-static int write_outputs(struct job *job, size_t used, bool is_inline, int *fds, size_t *count, struct gk_err *e)
+static int write_outputs(struct job *job, size_t used, bool is_inline, int *fds, size_t *count,
+                         struct gk_err *e)
 {
 	job->outputs = json_array();
 	for (uint32_t i = 0; i < job->plan->output_count; i++) {
@@ -231,21 +233,23 @@ static json_t *finding_json(const struct gk_finding *f)
 
 	if (!f->kind[0])
 		return json_null();
-	o = json_pack("{s:s, s:i, s:i, s:[iii], s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line, "column",
-	              (int)f->column, "program", (int)f->program[0], (int)f->program[1], (int)f->program[2], "lane",
-	              (int)f->lane, "buffer", (json_int_t)f->buffer, "at", (json_int_t)f->at);
+	o = json_pack("{s:s, s:i, s:i, s:[iii], s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line,
+	              "column", (int)f->column, "program", (int)f->program[0], (int)f->program[1],
+	              (int)f->program[2], "lane", (int)f->lane, "buffer", (json_int_t)f->buffer, "at",
+	              (json_int_t)f->at);
 	json_object_set_new(o, "message", safe_string(f->message, strlen(f->message), sizeof f->message));
 	json_object_set_new(o, "kernel", safe_string(f->kernel, strlen(f->kernel), sizeof f->kernel));
-	json_object_set_new(o, "operation", safe_string(f->operation, strlen(f->operation), sizeof f->operation));
+	json_object_set_new(o, "operation",
+	                    safe_string(f->operation, strlen(f->operation), sizeof f->operation));
 	return o;
 }
 
 static json_t *counts_json(const struct gk_device_counts *c)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read, "bytes_written",
-	                 (json_int_t)c->bytes_written, "operations", (json_int_t)c->operations, "atomics",
-	                 (json_int_t)c->atomics, "launches", (json_int_t)c->launches, "programs",
-	                 (json_int_t)c->programs);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read,
+	                 "bytes_written", (json_int_t)c->bytes_written, "operations",
+	                 (json_int_t)c->operations, "atomics", (json_int_t)c->atomics, "launches",
+	                 (json_int_t)c->launches, "programs", (json_int_t)c->programs);
 }
 
 static json_t *changed_json(const struct job *job)
@@ -254,7 +258,8 @@ static json_t *changed_json(const struct job *job)
 	json_t *changed = json_array();
 
 	for (uint32_t i = 0; i < job->plan->buffer_count; i++)
-		if (job->input_bytes[i] && device->ops->is_changed(device, job->run.memory, i, job->input_bytes[i]))
+		if (job->input_bytes[i] &&
+		    device->ops->is_changed(device, job->run.memory, i, job->input_bytes[i]))
 			json_array_append_new(changed, json_integer(i));
 	return changed;
 }
@@ -264,10 +269,11 @@ static json_t *executed_json(const struct job *job)
 	json_t *notes = json_array();
 
 	if (job->run.notes.size > 0)
-		json_array_append_new(notes, safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
-	return json_pack("{s:o, s:o, s:O, s:o, s:o, s:f}", "finding", finding_json(&job->run.finding), "changed",
-	                 changed_json(job), "outputs", job->outputs, "counts", counts_json(&job->run.counts), "notes",
-	                 notes, "ms", job->ms);
+		json_array_append_new(notes,
+		                      safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
+	return json_pack("{s:o, s:o, s:O, s:o, s:o, s:f}", "finding", finding_json(&job->run.finding),
+	                 "changed", changed_json(job), "outputs", job->outputs, "counts",
+	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms);
 }
 
 static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, int *fds, size_t *count,
@@ -275,7 +281,8 @@ static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, 
 {
 	struct gk_device *device = job->launcher->device;
 
-	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory, e) < 0)
+	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory, e) <
+	    0)
 		return -1;
 	job->run.plan = job->plan;
 	job->run.modules = job->modules;
@@ -290,7 +297,8 @@ static int prepare(struct job *job, json_t **missing, size_t *used, struct gk_er
 {
 	struct gk_node root = gk_node_root(&job->frame->doc);
 
-	if (read_plan(job, &root, e) < 0 || read_numbers(job, &root, e) < 0 || add_modules(job, &root, used, e) < 0)
+	if (read_plan(job, &root, e) < 0 || read_numbers(job, &root, e) < 0 ||
+	    add_modules(job, &root, used, e) < 0)
 		return -1;
 	*missing = find_modules(job);
 	return *missing ? 0 : map_inputs(job, &root, used, e);
@@ -310,8 +318,9 @@ static void job_release(struct job *job)
 	free(job);
 }
 
-int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline, enum gk_wire_type *type,
-                        json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS], size_t *output_count, struct gk_err *e)
+int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline,
+                        enum gk_wire_type *type, json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS],
+                        size_t *output_count, struct gk_err *e)
 {
 	struct job *job = gk_alloc(sizeof *job);
 	json_t *missing = NULL;

@@ -13,7 +13,8 @@
 #include "device/device.h"
 #include "wire/frame.h"
 
-#define GK_LAUNCH_BUDGET ((uint64_t)20000000000) /* operations of one execution where the request names none */
+#define GK_LAUNCH_BUDGET                                                                                     \
+	((uint64_t)20000000000) /* operations of one execution where the request names none */
 
 struct gk_launch_options {
 	const char *device;    /* "cpu" */
@@ -45,7 +46,8 @@ void gk_launcher_close(struct gk_launcher *launcher);
 /* The parsed module of that hash; NULL when it is not cached. */
 struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const char *hash);
 /* Reads the text and keeps it under its own hash, which must be hash. */
-int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size, struct gk_err *e);
+int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size,
+                    struct gk_err *e);
 
 /*
  * Answers an execute frame: fills *type (EXECUTED or NEED), *json (new
@@ -53,7 +55,8 @@ int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *
  * plan's outputs, to be sent and closed by the caller. Fails when the request
  * is not as docs/protocol.md says, or for reasons of ours.
  */
-int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline, enum gk_wire_type *type,
-                        json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS], size_t *output_count, struct gk_err *e);
+int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline,
+                        enum gk_wire_type *type, json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS],
+                        size_t *output_count, struct gk_err *e);
 
 #endif

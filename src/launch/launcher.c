@@ -29,11 +29,13 @@ static uint64_t half_of_memory(void)
 int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e)
 {
 	const struct gk_device_ops *ops = gk_device_find(options->device);
-	struct gk_device_options device = {.threads = options->threads, .memory_bytes = options->memory_bytes};
+	struct gk_device_options device = {.threads = options->threads,
+	                                   .memory_bytes = options->memory_bytes};
 
 	memset(launcher, 0, sizeof *launcher);
 	if (!ops)
-		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\"; this launcher has: cpu", options->device);
+		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\"; this launcher has: cpu",
+		                  options->device);
 	if (device.memory_bytes == 0)
 		device.memory_bytes = half_of_memory();
 	launcher->memory_bytes = device.memory_bytes;
@@ -73,7 +75,8 @@ struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const 
 	return found ? found->pointer : NULL;
 }
 
-int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size, struct gk_err *e)
+int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size,
+                    struct gk_err *e)
 {
 	struct gk_launch_module *m;
 	char own[GK_HEX_SIZE];
@@ -97,9 +100,10 @@ int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *
 static int say_hello(struct gk_channel *channel, const struct gk_launcher *launcher, const char *build,
                      struct gk_err *e)
 {
-	gk_json_auto *json = json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
-	                              "launcher", "slots", 1, "max_bytes", (json_int_t)launcher->memory_bytes, "facts",
-	                              launcher->device->ops->facts(launcher->device));
+	gk_json_auto *json =
+		json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
+	                  "launcher", "slots", 1, "max_bytes", (json_int_t)launcher->memory_bytes, "facts",
+	                  launcher->device->ops->facts(launcher->device));
 
 	return gk_channel_send(channel, GK_WIRE_HELLO, true, 0, json, NULL, 0, e);
 }
@@ -111,7 +115,8 @@ static int say_error(struct gk_channel *channel, uint64_t id, const struct gk_er
 
 	/* json_pack() refuses text that is no UTF-8 */
 	if (!json)
-		json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message", "a failure whose words are no text");
+		json = json_pack("{s:s, s:s}", "kind", kinds[why->kind], "message",
+		                 "a failure whose words are no text");
 	return gk_channel_send(channel, GK_WIRE_ERROR, true, id, json, NULL, 0, e);
 }
 
@@ -126,8 +131,8 @@ static int answer_execute(struct gk_channel *channel, struct gk_launcher *launch
 
 	if (launcher->module_bytes > MODULE_CACHE_BYTES)
 		drop_modules(launcher);
-	if (gk_launcher_execute(launcher, frame, gk_channel_is_inline(channel), &type, &json, outputs, &output_count,
-	                        &why) < 0)
+	if (gk_launcher_execute(launcher, frame, gk_channel_is_inline(channel), &type, &json, outputs,
+	                        &output_count, &why) < 0)
 		return say_error(channel, frame->id, &why, e);
 	done = gk_channel_send(channel, type, true, frame->id, json, outputs, output_count, e);
 	for (size_t i = 0; i < output_count; i++)
@@ -135,7 +140,8 @@ static int answer_execute(struct gk_channel *channel, struct gk_launcher *launch
 	return done;
 }
 
-static int answer(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame, struct gk_err *e)
+static int answer(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame,
+                  struct gk_err *e)
 {
 	struct gk_err why = {0};
 
@@ -143,7 +149,8 @@ static int answer(struct gk_channel *channel, struct gk_launcher *launcher, stru
 		return answer_execute(channel, launcher, frame, e);
 	if (frame->type == GK_WIRE_CANCEL) /* nothing runs while we listen */
 		return 0;
-	gk_err_set(&why, GK_ERR_INPUT, "a launcher does not know frames of type %s", gk_wire_type_name(frame->type));
+	gk_err_set(&why, GK_ERR_INPUT, "a launcher does not know frames of type %s",
+	           gk_wire_type_name(frame->type));
 	return say_error(channel, frame->id, &why, e);
 }
 

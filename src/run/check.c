@@ -31,7 +31,8 @@ static int wait_done(struct check *k, struct gk_err *e)
 {
 	while (!k->is_done)
 		if (!gk_loop_turn(k->loop, true) && !k->is_done)
-			return gk_err_set(e, GK_ERR_INTERNAL, "task %s: nothing is left to wait for", k->task->id);
+			return gk_err_set(e, GK_ERR_INTERNAL, "task %s: nothing is left to wait for",
+			                  k->task->id);
 	k->is_done = false;
 	if (k->err.kind == GK_ERR_NONE)
 		return 0;
@@ -48,11 +49,12 @@ static void set_came(void *ctx, struct oracle_set *set)
 		k->err = set->err;
 }
 
-static int get_set(struct check *k, const struct gk_case *c, int round, struct oracle_set **set, struct gk_err *e)
+static int get_set(struct check *k, const struct gk_case *c, int round, struct oracle_set **set,
+                   struct gk_err *e)
 {
 	const struct gk_case *cases[1] = {c};
-	struct gk_judge_setup setup = {.task = k->task, .cases = cases, .case_count = 1,
-	                               .secret = k->evaluator->options.secret};
+	struct gk_judge_setup setup = {
+		.task = k->task, .cases = cases, .case_count = 1, .secret = k->evaluator->options.secret};
 
 	/* one distribution for both seeds: a change must come from the seed */
 	*set = oracle_get(&k->evaluator->oracle, k->task, c, gk_judge_seed(&setup, 0, round),
@@ -63,7 +65,8 @@ static int get_set(struct check *k, const struct gk_case *c, int round, struct o
 	return wait_done(k, e);
 }
 
-static int map_set(const struct oracle_set *set, const void **want, struct oracle_bytes *bytes, struct gk_err *e)
+static int map_set(const struct oracle_set *set, const void **want, struct oracle_bytes *bytes,
+                   struct gk_err *e)
 {
 	for (size_t i = 0; i < set->data.output_count; i++) {
 		if (oracle_want(set, i, &bytes[i], e) < 0)
@@ -116,11 +119,12 @@ static void exchanged_came(void *ctx, const struct gk_tensors_result *r)
 static bool same_layout(const struct gk_tensor *a, const struct gk_tensor *b)
 {
 	return a->dtype == b->dtype && a->rank == b->rank && a->offset == b->offset && a->bytes == b->bytes &&
-	       memcmp(a->shape, b->shape, sizeof a->shape) == 0 && memcmp(a->strides, b->strides, sizeof a->strides) == 0;
+	       memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+	       memcmp(a->strides, b->strides, sizeof a->strides) == 0;
 }
 
-static int ask_exchanged(struct check *k, const struct oracle_set *a, const struct oracle_set *b, size_t input,
-                         struct gk_err *e)
+static int ask_exchanged(struct check *k, const struct oracle_set *a, const struct oracle_set *b,
+                         size_t input, struct gk_err *e)
 {
 	int fds[GK_PLAN_MAX_BUFFERS];
 	struct gk_expected_request request = {.task_folder = k->task->folder,
@@ -163,8 +167,8 @@ static int check_dependence(struct check *k, const struct gk_rules_case *c, cons
 
 /* ---- cases, reference, all ---- */
 
-static int check_mapped(struct check *k, const struct gk_case *c, const struct oracle_set *a, const struct oracle_set *b,
-                        struct mapped *m, struct gk_err *e)
+static int check_mapped(struct check *k, const struct gk_case *c, const struct oracle_set *a,
+                        const struct oracle_set *b, struct mapped *m, struct gk_err *e)
 {
 	struct gk_rules_case rules_case = {k->task, c, &a->data, m->want, m->other, m->inputs};
 
@@ -178,8 +182,8 @@ static int check_mapped(struct check *k, const struct gk_case *c, const struct o
 	return 0;
 }
 
-static int check_case(struct check *k, const struct gk_case *c, struct gk_buf *problems, bool report, size_t *count,
-                      struct gk_err *e)
+static int check_case(struct check *k, const struct gk_case *c, struct gk_buf *problems, bool report,
+                      size_t *count, struct gk_err *e)
 {
 	struct oracle_set *a = NULL, *b = NULL;
 	struct mapped *m = gk_alloc(sizeof *m);
@@ -213,10 +217,11 @@ static void reference_judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	(void)id;
 	r->check->is_done = true;
 	if (verdict->outcome == GK_INFRA) {
-		gk_err_set(&r->check->err, strcmp(verdict->kind, "task") == 0 ? GK_ERR_INPUT : GK_ERR_SYSTEM, "%s",
-		           verdict->message);
+		gk_err_set(&r->check->err, strcmp(verdict->kind, "task") == 0 ? GK_ERR_INPUT : GK_ERR_SYSTEM,
+		           "%s", verdict->message);
 	} else if (verdict->outcome != GK_PASS) {
-		gk_buf_printf(r->problems, "the reference does not pass: %s: %s\n", verdict->kind, verdict->message);
+		gk_buf_printf(r->problems, "the reference does not pass: %s: %s\n", verdict->kind,
+		              verdict->message);
 		++*r->count;
 	}
 	gk_verdict_release(verdict);
@@ -226,7 +231,8 @@ static int check_reference(struct check *k, struct gk_buf *problems, size_t *cou
 {
 	struct reference r = {k, problems, count};
 
-	gk_evaluator_submit(k->evaluator, k->task, k->task->reference, k->task->reference_size, reference_judged, &r);
+	gk_evaluator_submit(k->evaluator, k->task, k->task->reference, k->task->reference_size,
+	                    reference_judged, &r);
 	return wait_done(k, e);
 }
 

@@ -31,7 +31,8 @@ static void add_case(struct prepared *p, const struct gk_case *c)
 	p->cases[p->count++] = c;
 }
 
-/* The machine decides, whatever the target: the cases that it runs in a second or two, or all when none is marked. */
+/* The machine decides, whatever the target: the cases that it runs in a second or two, or all when none is
+ * marked. */
 static void add_own_cases(struct prepared *p)
 {
 	const struct gk_task *task = p->task;
@@ -59,8 +60,8 @@ static struct prepared *prepare(struct gk_evaluator *evaluator, const struct gk_
 	gk_buf_printf(&purpose, "held-out/%s", task->id);
 	/* the drawn cases live in the task's arena: the one thing about a task that a run adds */
 	if (gk_task_draw_held_out((struct gk_task *)(uintptr_t)task,
-	                          gk_hmac_seed(evaluator->options.secret, gk_buf_text(&purpose)), GK_JUDGE_HELD_OUT, &drawn,
-	                          &count, &p->err) < 0)
+	                          gk_hmac_seed(evaluator->options.secret, gk_buf_text(&purpose)),
+	                          GK_JUDGE_HELD_OUT, &drawn, &count, &p->err) < 0)
 		return p;
 	p->cases = gk_alloc_array(task->case_count + count + 1, sizeof *p->cases);
 	add_own_cases(p);
@@ -108,7 +109,8 @@ static void keep_verdict(struct gk_evaluator *evaluator, const struct job *job, 
 void evaluator_finished(struct job *job, struct gk_verdict *verdict)
 {
 	struct gk_evaluator *evaluator = job->evaluator;
-	struct GK_VEC(struct client) clients = {job->clients.items, job->clients.count, job->clients.capacity};
+	struct GK_VEC(struct client)
+		clients = {job->clients.items, job->clients.count, job->clients.capacity};
 	struct gk_verdict own = *verdict;
 	json_t *json = gk_verdict_to_json(&own);
 
@@ -177,8 +179,8 @@ static struct job *find_job(struct gk_evaluator *evaluator, const char *key)
 	return NULL;
 }
 
-static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source, size_t size,
-                           const char *candidate, const char *key)
+static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                           size_t size, const char *candidate, const char *key)
 {
 	struct job *job = gk_alloc(sizeof *job);
 
@@ -261,13 +263,15 @@ static int fill_pool_options(struct gk_pool_options *pool, struct gk_arena *aren
 /* As in worker/geak_worker/device_facts.py: what capture can pretend to be. */
 static int check_target(const char *target, struct gk_err *e)
 {
-	static const char *const targets[] = {"cpu", "sm_80", "sm_90", "sm_100", "gfx90a", "gfx942", "gfx950", NULL};
+	static const char *const targets[] = {"cpu",    "sm_80",  "sm_90",  "sm_100",
+	                                      "gfx90a", "gfx942", "gfx950", NULL};
 
 	for (size_t i = 0; targets[i]; i++)
 		if (strcmp(targets[i], target) == 0)
 			return 0;
-	return gk_err_set(e, GK_ERR_INPUT, "unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950",
-	                  target);
+	return gk_err_set(
+		e, GK_ERR_INPUT,
+		"unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950", target);
 }
 
 struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_evaluator_options *options,

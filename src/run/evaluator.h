@@ -19,24 +19,27 @@ struct gk_task;
 struct gk_evaluator;
 
 struct gk_evaluator_options {
-	const char *target;             /* "cpu", "sm_90", "gfx942", ... (auto is resolved before) */
-	uint8_t secret[GK_HASH_BYTES];  /* every seed, distribution and held-out shape is drawn from it */
-	int parallel;                   /* candidates under way at once; 0: number of cores */
-	int rounds;                     /* secret seeds per case; 0: default */
+	const char *target;            /* "cpu", "sm_90", "gfx942", ... (auto is resolved before) */
+	uint8_t secret[GK_HASH_BYTES]; /* every seed, distribution and held-out shape is drawn from it */
+	int parallel;                  /* candidates under way at once; 0: number of cores */
+	int rounds;                    /* secret seeds per case; 0: default */
 };
 
-/* verdict is owned by the callee (gk_verdict_release()). With outcome GK_INFRA its message says what failed of ours. */
+/* verdict is owned by the callee (gk_verdict_release()). With outcome GK_INFRA its message says what failed
+ * of ours. */
 typedef void gk_verdict_fn(void *ctx, uint64_t id, struct gk_verdict *verdict);
 
 struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_evaluator_options *options,
                                        struct gk_err *e);
 void gk_evaluator_close(struct gk_evaluator *evaluator); /* kills all peers and their trees */
 
-/* source is copied; task must outlive the callback. Never calls back from within. Returns the number of the job. */
+/* source is copied; task must outlive the callback. Never calls back from within. Returns the number of the
+ * job. */
 uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
                              size_t size, gk_verdict_fn *done, void *ctx);
 
-/* What peers said of themselves in their hello, for `fact` rows and reports; borrowed, NULL before they started. */
+/* What peers said of themselves in their hello, for `fact` rows and reports; borrowed, NULL before they
+ * started. */
 const char *gk_evaluator_facts(struct gk_evaluator *evaluator, const char *role);
 
 #endif

@@ -10,7 +10,8 @@
 #include "base/memory.h"
 
 #define EXECUTE_WALL_MS ((int64_t)60000)
-/* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per element. */
+/* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per
+ * element. */
 #define BUDGET_BASE        ((int64_t)500000000)
 #define BUDGET_PER_ELEMENT 1000
 
@@ -78,13 +79,14 @@ static struct gk_judge_setup setup_of(const struct job *job)
 	                               .rounds = evaluator->options.rounds};
 }
 
-static struct oracle_set *get_set(struct job *job, size_t case_index, int round, json_t *pinned, const char *pin_name)
+static struct oracle_set *get_set(struct job *job, size_t case_index, int round, json_t *pinned,
+                                  const char *pin_name)
 {
 	struct gk_judge_setup setup = setup_of(job);
 
 	return oracle_get(&job->evaluator->oracle, setup.task, setup.cases[case_index],
-	                  gk_judge_seed(&setup, case_index, round), gk_judge_distribution(&setup, case_index, round), pinned,
-	                  pin_name);
+	                  gk_judge_seed(&setup, case_index, round),
+	                  gk_judge_distribution(&setup, case_index, round), pinned, pin_name);
 }
 
 static void take_release(struct take *take)
@@ -124,9 +126,8 @@ json_t *judging_case(const struct gk_task *task, const struct gk_case *c, const 
 	json_t *copy = json_deep_copy(args), *arg;
 	size_t i;
 
-	json_array_foreach (copy, i, arg)
-		if (i < task->param_count && task->params[i].data)
-			json_object_set_new(arg, "data", json_true());
+	json_array_foreach(copy, i, arg) if (i < task->param_count && task->params[i].data)
+		json_object_set_new(arg, "data", json_true());
 	return json_pack("{s:s, s:o}", "id", c->id, "args", copy);
 }
 
@@ -144,12 +145,17 @@ static void start_capture(struct take *take)
 	struct job *job = take->job;
 	const struct gk_task *task = job->prepared->task;
 	json_t *entry = judging_entry(task), *cases = json_array(), *allow = judging_allow(task);
-	struct gk_capture_request request = {.entry = entry, .cases = cases, .allow = allow,
-	                                     .target = job->evaluator->target, .salt = take->salt,
-	                                     .source = job->source, .size = job->size};
+	struct gk_capture_request request = {.entry = entry,
+	                                     .cases = cases,
+	                                     .allow = allow,
+	                                     .target = job->evaluator->target,
+	                                     .salt = take->salt,
+	                                     .source = job->source,
+	                                     .size = job->size};
 
 	for (size_t i = 0; i < job->prepared->count; i++)
-		json_array_append_new(cases, judging_case(task, job->prepared->cases[i], take->sets[i]->args));
+		json_array_append_new(cases,
+		                      judging_case(task, job->prepared->cases[i], take->sets[i]->args));
 	take->started_ns = gk_clock_ns();
 	take->request = gk_runner_capture(job->evaluator->runner, &request, captured, take);
 	json_decref(entry);
@@ -355,7 +361,9 @@ static void perform_execution(struct job *job, struct gk_judge_execution *x)
 	f->x = x;
 	gk_vec_push(&job->flights, f);
 	f->set = get_set(job, x->case_index, x->round, pin ? take->sets[x->case_index]->args : NULL,
-	                 !pin ? "own" : x->take ? "take 1" : "take 0");
+	                 !pin      ? "own"
+	                 : x->take ? "take 1"
+	                           : "take 0");
 	if (f->set->state == ORACLE_READY)
 		start_execution(f);
 	else
@@ -367,14 +375,22 @@ static void perform_execution(struct job *job, struct gk_judge_execution *x)
 static void perform(struct job *job, const struct gk_judge_action *action)
 {
 	switch (action->kind) {
-	case GK_JUDGE_LINT: perform_lint(job); break;
-	case GK_JUDGE_CAPTURE: perform_capture(job, action); break;
-	case GK_JUDGE_EXECUTE: perform_execution(job, action->execution); break;
-	case GK_JUDGE_DONE: break;
+	case GK_JUDGE_LINT:
+		perform_lint(job);
+		break;
+	case GK_JUDGE_CAPTURE:
+		perform_capture(job, action);
+		break;
+	case GK_JUDGE_EXECUTE:
+		perform_execution(job, action->execution);
+		break;
+	case GK_JUDGE_DONE:
+		break;
 	}
 }
 
-/* Until the cascade has nothing more to ask. An action may fail at once and come back here: the outer call goes on. */
+/* Until the cascade has nothing more to ask. An action may fail at once and come back here: the outer call
+ * goes on. */
 static void pump(struct job *job)
 {
 	struct gk_judge_action action;

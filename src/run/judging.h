@@ -70,9 +70,9 @@ struct gk_evaluator {
 	struct gk_evaluator_options options;
 	char *target;
 	struct oracle oracle;
-	struct gk_map prepared; /* address of a task -> struct prepared */
-	struct gk_map verdicts; /* key -> json_t: finished verdicts */
-	struct GK_VEC(struct job *) jobs; /* running first, then queued, in order */
+	struct gk_map prepared;                 /* address of a task -> struct prepared */
+	struct gk_map verdicts;                 /* key -> json_t: finished verdicts */
+	struct GK_VEC(struct job *) jobs;       /* running first, then queued, in order */
 	struct GK_VEC(struct answer *) answers; /* verdicts to be delivered in the next round */
 	uint64_t last_id;
 	bool is_scheduled;
@@ -87,7 +87,8 @@ struct answer {
 void job_start(struct job *job);
 void job_free(struct job *job);
 
-/* Parts of a capture request: the entry, a case as the candidate's process gets it (no data), what the task allows. */
+/* Parts of a capture request: the entry, a case as the candidate's process gets it (no data), what the task
+ * allows. */
 json_t *judging_entry(const struct gk_task *task);
 json_t *judging_case(const struct gk_task *task, const struct gk_case *c, const json_t *args);
 json_t *judging_allow(const struct gk_task *task);

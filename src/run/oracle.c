@@ -61,7 +61,8 @@ static struct oracle_set *longest_unused(struct oracle *oracle)
 	for (size_t i = 0; i < oracle->sets.count; i++) {
 		struct oracle_set *set = oracle->sets.entries[i].value.pointer;
 
-		if (set->state == ORACLE_READY && set->users == 0 && (!found || set->last_used < found->last_used))
+		if (set->state == ORACLE_READY && set->users == 0 &&
+		    (!found || set->last_used < found->last_used))
 			found = set;
 	}
 	return found;
@@ -93,7 +94,8 @@ static void answer_waiters(struct oracle_set *set)
 			waiter.fn(waiter.ctx, set);
 	}
 	set->waiters.count -= count;
-	memmove(set->waiters.items, set->waiters.items + count, set->waiters.count * sizeof *set->waiters.items);
+	memmove(set->waiters.items, set->waiters.items + count,
+	        set->waiters.count * sizeof *set->waiters.items);
 }
 
 static void set_failed(struct oracle_set *set, const struct gk_err *why)
@@ -128,8 +130,9 @@ static size_t bytes_of(const struct gk_judge_data *data)
 static int check_counts(const struct oracle_set *set, struct gk_err *e)
 {
 	if (set->data.input_count != set->input_count || set->data.output_count != set->want_count)
-		return gk_err_set(e, GK_ERR_INTERNAL, "%zu inputs and %zu outputs came with %zu and %zu memory files",
-		                  set->data.input_count, set->data.output_count, set->input_count, set->want_count);
+		return gk_err_set(
+			e, GK_ERR_INTERNAL, "%zu inputs and %zu outputs came with %zu and %zu memory files",
+			set->data.input_count, set->data.output_count, set->input_count, set->want_count);
 	if (set->data.output_count != set->task->return_count)
 		return gk_err_set(e, GK_ERR_INPUT, "expected() gives %zu outputs, task.yaml declares %zu",
 		                  set->data.output_count, set->task->return_count);
@@ -165,7 +168,8 @@ static json_t *pin_scalars(const struct oracle_set *set, json_t *args)
 	json_t *copy = json_deep_copy(args), *arg;
 	size_t i;
 
-	json_array_foreach (copy, i, arg) {
+	json_array_foreach(copy, i, arg)
+	{
 		json_t *value = json_object_get(json_array_get(set->pinned, i), "value");
 
 		if (i < set->task->param_count && set->task->params[i].data && value)
@@ -205,14 +209,15 @@ static void ask(struct oracle_set *set)
 	set->request = gk_runner_inputs(set->oracle->runner, &request, inputs_came, set);
 }
 
-struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c, uint64_t seed,
-                              const char *distribution, json_t *pinned, const char *pin_name)
+struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c,
+                              uint64_t seed, const char *distribution, json_t *pinned, const char *pin_name)
 {
 	gk_buf_auto key = GK_BUF_INIT;
 	union gk_map_value *found;
 	struct oracle_set *set;
 
-	gk_buf_printf(&key, "%s/%s/%llu/%s/%s", task->hash, c->id, (unsigned long long)seed, distribution, pin_name);
+	gk_buf_printf(&key, "%s/%s/%llu/%s/%s", task->hash, c->id, (unsigned long long)seed, distribution,
+	              pin_name);
 	found = gk_map_put(&oracle->sets, gk_buf_text(&key), NULL);
 	set = found->pointer;
 	if (!set) {
@@ -245,7 +250,8 @@ void oracle_forget(struct oracle_set *set, const void *ctx)
 
 void oracle_put(struct oracle_set *set)
 {
-	if (--set->users == 0 && set->state == ORACLE_ASKED) { /* its task may be gone when the answer comes */
+	if (--set->users == 0 &&
+	    set->state == ORACLE_ASKED) { /* its task may be gone when the answer comes */
 		gk_runner_cancel(set->oracle->runner, set->request);
 		set->request = 0;
 		set_empty(set);

@@ -37,14 +37,14 @@ struct oracle_set {
 	json_t *params;
 	uint64_t seed;
 	char *distribution;
-	json_t *pinned;             /* args whose data scalars replace the drawn ones, or NULL */
+	json_t *pinned; /* args whose data scalars replace the drawn ones, or NULL */
 	json_t *args, *outputs;
 	int *input_fds, *want_fds;
 	size_t input_count, want_count;
-	struct gk_judge_data data;  /* valid when READY */
+	struct gk_judge_data data; /* valid when READY */
 	struct gk_err err;
 	size_t bytes;
-	int users;                  /* an unused set may be dropped */
+	int users; /* an unused set may be dropped */
 	uint64_t last_used;
 	uint64_t request;
 	struct GK_VEC(struct oracle_waiter) waiters;
@@ -61,8 +61,8 @@ void oracle_init(struct oracle *oracle, struct gk_runner *runner, size_t ceiling
 void oracle_release(struct oracle *oracle); /* before the runner is closed */
 
 /* One more user; asks when it is not there. When not READY yet, wait. */
-struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c, uint64_t seed,
-                              const char *distribution, json_t *pinned, const char *pin_name);
+struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c,
+                              uint64_t seed, const char *distribution, json_t *pinned, const char *pin_name);
 /* Calls fn once, later; never from within. Only for sets that are ASKED. */
 void oracle_wait(struct oracle_set *set, oracle_fn *fn, void *ctx);
 void oracle_forget(struct oracle_set *set, const void *ctx);

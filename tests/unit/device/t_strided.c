@@ -7,10 +7,13 @@
 #include "base/memory.h"
 #include "tap.h"
 
-static struct gk_plan_view view(enum gk_dtype dtype, uint64_t at, int64_t rows, int64_t columns, int64_t row_stride,
-                                int64_t column_stride)
+static struct gk_plan_view view(enum gk_dtype dtype, uint64_t at, int64_t rows, int64_t columns,
+                                int64_t row_stride, int64_t column_stride)
 {
-	return (struct gk_plan_view){.at = at, .dtype = dtype, .rank = 2, .shape = {rows, columns},
+	return (struct gk_plan_view){.at = at,
+	                             .dtype = dtype,
+	                             .rank = 2,
+	                             .shape = {rows, columns},
 	                             .strides = {row_stride, column_stride}};
 }
 
@@ -23,7 +26,8 @@ static void fills_touch_only_the_view(void)
 
 	memset(undef, 1, sizeof undef);
 	gk_strided_fill(&span, &v, 0x1234);
-	ok(data[1] == 0x1234 && data[3] == 0x1234 && data[15] == 0x1234, "a fill reaches every element of the view");
+	ok(data[1] == 0x1234 && data[3] == 0x1234 && data[15] == 0x1234,
+	   "a fill reaches every element of the view");
 	ok(data[0] == 0 && data[2] == 0 && data[5] == 0 && data[17] == 0, "and no other");
 	ok(!undef[2] && !undef[31] && undef[0] && undef[4], "what is filled is defined");
 }
@@ -36,7 +40,8 @@ static void ramps_count_in_row_major_order(void)
 	struct gk_plan_view v = view(GK_F32, 0, 2, 3, 1, 2), w = view(GK_U8, 0, 2, 3, 3, 1);
 
 	gk_strided_iota(&f, &v, 5, -2);
-	ok(floats[0] == 5 && floats[2] == 3 && floats[4] == 1 && floats[1] == -1, "a ramp follows the view, not memory");
+	ok(floats[0] == 5 && floats[2] == 3 && floats[4] == 1 && floats[1] == -1,
+	   "a ramp follows the view, not memory");
 	gk_strided_iota(&b, &w, 250, 3);
 	ok(bytes[0] == 250 && bytes[1] == 253 && bytes[2] == 0 && bytes[3] == 3, "integers wrap");
 }
@@ -49,15 +54,17 @@ static void copies_cast_and_carry_what_is_undefined(void)
 	int8_t whole[4];
 	uint8_t flags[4];
 	struct gk_plan_view src = view(GK_F32, 0, 1, 4, 4, 1), h = view(GK_F16, 0, 1, 4, 4, 1),
-	                    i = view(GK_I8, 0, 1, 4, 4, 1), b = view(GK_BOOL, 0, 1, 4, 4, 1);
+			    i = view(GK_I8, 0, 1, 4, 4, 1), b = view(GK_BOOL, 0, 1, 4, 4, 1);
 	struct gk_memory_span s = {(uint8_t *)from, undef_from}, th = {(uint8_t *)half, undef_to},
-	                      ti = {(uint8_t *)whole, NULL}, tb = {flags, NULL};
+			      ti = {(uint8_t *)whole, NULL}, tb = {flags, NULL};
 
 	memset(undef_to, 1, sizeof undef_to);
 	undef_from[6] = 1; /* one byte of the second element */
 	gk_strided_copy(&th, &h, &s, &src);
-	ok(half[0] == 0x3e00 && half[2] == 0x7c00 && (half[3] & 0x7c00) == 0x7c00, "floats are rounded, overflow is infinite");
-	ok(!undef_to[0] && undef_to[2] && undef_to[3] && !undef_to[4], "an element with an undefined byte stays undefined");
+	ok(half[0] == 0x3e00 && half[2] == 0x7c00 && (half[3] & 0x7c00) == 0x7c00,
+	   "floats are rounded, overflow is infinite");
+	ok(!undef_to[0] && undef_to[2] && undef_to[3] && !undef_to[4],
+	   "an element with an undefined byte stays undefined");
 	undef_from[6] = 0;
 	gk_strided_copy(&ti, &i, &s, &src);
 	ok(whole[0] == 1 && whole[1] == -2, "integers are cut towards zero");
@@ -69,7 +76,7 @@ static void copies_broadcast_and_transpose(void)
 {
 	int32_t from[6] = {1, 2, 3, 4, 5, 6}, to[6];
 	struct gk_plan_view dense = view(GK_I32, 0, 3, 2, 2, 1), flipped = view(GK_I32, 0, 3, 2, 1, 3),
-	                    broadcast = view(GK_I32, 4, 3, 2, 0, 1);
+			    broadcast = view(GK_I32, 4, 3, 2, 0, 1);
 	struct gk_memory_span s = {(uint8_t *)from, NULL}, t = {(uint8_t *)to, NULL};
 
 	gk_strided_copy(&t, &dense, &s, &flipped);
@@ -87,7 +94,8 @@ static void packing_counts_what_was_never_written(void)
 	int64_t first;
 
 	undef[4] = undef[19] = 1; /* elements 1 and 4: (1, 0) and (1, 1) of the view */
-	is_int((long long)gk_strided_pack(&s, &flipped, (uint8_t *)to, &first), 2, "two elements are undefined");
+	is_int((long long)gk_strided_pack(&s, &flipped, (uint8_t *)to, &first), 2,
+	       "two elements are undefined");
 	is_int(first, 2, "the first of them, row-major");
 	ok(to[0] == 1 && to[1] == 4 && to[2] == 2 && to[5] == 6, "the elements are packed");
 	flipped.shape[0] = 0;

@@ -15,13 +15,19 @@
 
 enum { COUNT = 100, BYTES = 4 * COUNT, MOST_CASES = 12 };
 
-static const char source[] = "import triton\n\n\n@triton.jit\ndef add_kernel(x, y, o, n):\n    x = tl.load(x)\n";
+static const char source[] =
+	"import triton\n\n\n@triton.jit\ndef add_kernel(x, y, o, n):\n    x = tl.load(x)\n";
 static uint8_t secret[GK_HASH_BYTES] = {1, 2, 3};
 static struct gk_param params[] = {{.name = "x"}, {.name = "y"}};
 static struct gk_return returns[] = {{.name = "out", .dtype = "like:x"}};
 static const char *distributions[] = {"normal", "uniform"};
-static struct gk_task task = {.id = "vector_add", .entry = "add", .params = params, .param_count = 2,
-                              .returns = returns, .return_count = 1, .distributions = distributions,
+static struct gk_task task = {.id = "vector_add",
+                              .entry = "add",
+                              .params = params,
+                              .param_count = 2,
+                              .returns = returns,
+                              .return_count = 1,
+                              .distributions = distributions,
                               .distribution_count = 2};
 static struct gk_case cases[MOST_CASES];
 static const struct gk_case *case_list[MOST_CASES];
@@ -32,15 +38,21 @@ static float right[COUNT], wrong[COUNT];
 
 static struct gk_judge_setup setup_of(size_t case_count)
 {
-	return (struct gk_judge_setup){.task = &task, .cases = case_list, .case_count = case_count, .target = "cpu",
-	                               .secret = secret, .candidate = "c0ffee", .source = source,
+	return (struct gk_judge_setup){.task = &task,
+	                               .cases = case_list,
+	                               .case_count = case_count,
+	                               .target = "cpu",
+	                               .secret = secret,
+	                               .candidate = "c0ffee",
+	                               .source = source,
 	                               .source_size = sizeof source - 1};
 }
 
 static struct gk_judge_data data_new(void)
 {
-	static const char arg[] = "{\"kind\":\"tensor\",\"name\":\"%s\",\"dtype\":\"float32\",\"shape\":[100],"
-	                          "\"strides\":[1],\"offset\":0,\"bytes\":400}";
+	static const char arg[] =
+		"{\"kind\":\"tensor\",\"name\":\"%s\",\"dtype\":\"float32\",\"shape\":[100],"
+		"\"strides\":[1],\"offset\":0,\"bytes\":400}";
 	char x[200], y[200], text[512];
 	struct gk_judge_data data;
 	struct gk_err e = {0};
@@ -50,8 +62,10 @@ static struct gk_judge_data data_new(void)
 	snprintf(y, sizeof y, arg, "y");
 	snprintf(text, sizeof text, "[%s,%s]", x, y);
 	args = json_loads(text, 0, NULL);
-	outputs = json_loads("[{\"name\":\"out\",\"dtype\":\"float64\",\"declared\":\"float32\",\"shape\":[100],"
-	                     "\"strides\":[1],\"offset\":0,\"bytes\":800}]", 0, NULL);
+	outputs = json_loads(
+		"[{\"name\":\"out\",\"dtype\":\"float64\",\"declared\":\"float32\",\"shape\":[100],"
+		"\"strides\":[1],\"offset\":0,\"bytes\":800}]",
+		0, NULL);
 	if (gk_judge_data_read(args, outputs, &data, &e) < 0)
 		printf("# %s\n", e.text);
 	json_decref(args);
@@ -62,17 +76,17 @@ static struct gk_judge_data data_new(void)
 /* ---- the world ---- */
 
 struct world {
-	const char *lint;          /* kind of its refusal, or NULL */
-	const char *claim;         /* of the last case instead of a plan: JSON; "" none at all */
+	const char *lint;  /* kind of its refusal, or NULL */
+	const char *claim; /* of the last case instead of a plan: JSON; "" none at all */
 	enum gk_claim_kind claim_kind;
 	enum gk_capture_end end;
-	int elements;              /* of the output; 0: COUNT */
-	int grid_of_second;        /* of the second take; 0: 2 */
-	const char *finding;       /* JSON of every execution of bad_case */
+	int elements;        /* of the output; 0: COUNT */
+	int grid_of_second;  /* of the second take; 0: 2 */
+	const char *finding; /* JSON of every execution of bad_case */
 	const char *changed, *poisoned;
-	int bad_case;              /* its values are wrong, -1: none; with a finding: it is found */
+	int bad_case; /* its values are wrong, -1: none; with a finding: it is found */
 	bool dies, hangs;
-	bool backwards;            /* tells executions in reverse order */
+	bool backwards; /* tells executions in reverse order */
 };
 
 static struct gk_claim plan_claim(size_t index, int elements, int grid)
@@ -88,8 +102,13 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 	struct gk_captured_module module = {.text = ADD_GOOD, .size = strlen(ADD_GOOD)};
 	struct gk_claim claims[MOST_CASES];
 	struct gk_judge_data data[MOST_CASES] = {0};
-	struct gk_capture_result r = {.end = w->end, .complete = w->end == GK_CAPTURE_EXITED, .modules = &module,
-	                              .module_count = 1, .claims = claims, .output = "", .claim_count = count};
+	struct gk_capture_result r = {.end = w->end,
+	                              .complete = w->end == GK_CAPTURE_EXITED,
+	                              .modules = &module,
+	                              .module_count = 1,
+	                              .claims = claims,
+	                              .output = "",
+	                              .claim_count = count};
 
 	memcpy(module.hash, hash, sizeof hash);
 	for (size_t i = 0; i < count; i++) {
@@ -99,7 +118,8 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 	}
 	if (w->claim) {
 		json_decref(claims[count - 1].json);
-		claims[count - 1] = (struct gk_claim){w->claim_kind, (int64_t)count - 1, json_loads(w->claim, 0, NULL)};
+		claims[count - 1] =
+			(struct gk_claim){w->claim_kind, (int64_t)count - 1, json_loads(w->claim, 0, NULL)};
 		r.claim_count -= !w->claim[0];
 	}
 	gk_cascade_captured(c, take, data, &r, 5);
@@ -114,14 +134,17 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 	struct gk_judge_data data = data_new();
 	bool bad = (int)x->case_index == w->bad_case;
 	const void *got[] = {bad && !w->finding ? wrong : right}, *wanted[] = {want};
-	struct gk_execute_result r = {.died = bad && (w->dies || w->hangs), .timed_out = w->hangs, .death = "killed by signal 11"};
+	struct gk_execute_result r = {
+		.died = bad && (w->dies || w->hangs), .timed_out = w->hangs, .death = "killed by signal 11"};
 
 	if (!r.died)
-		r.executed = json_pack("{s:o, s:o, s:[o], s:{s:i}, s:[], s:i}", "finding",
-		                       bad && w->finding ? json_loads(w->finding, 0, NULL) : json_null(), "changed",
-		                       json_loads(bad && w->changed ? w->changed : "[]", 0, NULL), "outputs",
-		                       json_loads(bad && w->poisoned ? w->poisoned : "{\"poisoned\":0,\"first\":-1}", 0, NULL),
-		                       "counts", "bytes_read", 8, "notes", "ms", 1);
+		r.executed = json_pack(
+			"{s:o, s:o, s:[o], s:{s:i}, s:[], s:i}", "finding",
+			bad && w->finding ? json_loads(w->finding, 0, NULL) : json_null(), "changed",
+			json_loads(bad && w->changed ? w->changed : "[]", 0, NULL), "outputs",
+			json_loads(bad && w->poisoned ? w->poisoned : "{\"poisoned\":0,\"first\":-1}", 0,
+		                   NULL),
+			"counts", "bytes_read", 8, "notes", "ms", 1);
 	gk_cascade_executed(c, x->number, &data, &r, got, wanted, 2);
 	json_decref(r.executed);
 	gk_judge_data_release(&data);
@@ -129,7 +152,8 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 
 static int executions;
 
-static void tell_wave(struct gk_cascade *c, const struct world *w, struct gk_judge_execution **wave, int count)
+static void tell_wave(struct gk_cascade *c, const struct world *w, struct gk_judge_execution **wave,
+                      int count)
 {
 	for (int i = 0; i < count; i++)
 		tell_execution(c, w, wave[w->backwards ? count - 1 - i : i]);
@@ -140,7 +164,9 @@ static struct gk_verdict judge(const struct world *w, size_t case_count)
 {
 	struct gk_judge_setup setup = setup_of(case_count);
 	struct gk_cascade *c = gk_cascade_new(&setup);
-	struct gk_lint_result lint = {.passed = !w->lint, .kind = w->lint ? w->lint : "", .message = w->lint ? "no" : "",
+	struct gk_lint_result lint = {.passed = !w->lint,
+	                              .kind = w->lint ? w->lint : "",
+	                              .message = w->lint ? "no" : "",
 	                              .line = w->lint ? 6 : 0};
 	struct gk_judge_execution *wave[256];
 	struct gk_judge_action a;
@@ -179,8 +205,8 @@ static bool says(const struct gk_verdict *v, const char *words)
 }
 
 /* Judges, checks kind and words, releases. */
-static void expect(const struct world *w, size_t count, enum gk_outcome outcome, const char *kind, const char *words,
-                   const char *behaviour)
+static void expect(const struct world *w, size_t count, enum gk_outcome outcome, const char *kind,
+                   const char *words, const char *behaviour)
 {
 	struct gk_verdict v = judge(w, count);
 
@@ -195,7 +221,8 @@ static void an_honest_candidate_passes(void)
 	struct world w = {.bad_case = -1};
 	struct gk_verdict v = judge(&w, 5);
 
-	ok(v.outcome == GK_PASS && v.call && v.exec && v.stage == GK_STAGE_EXEC, "an honest candidate passes");
+	ok(v.outcome == GK_PASS && v.call && v.exec && v.stage == GK_STAGE_EXEC,
+	   "an honest candidate passes");
 	is_text(v.message, "", "without words");
 	is_int(v.evidence, GK_SIMULATED, "the evidence is stated");
 	is_int((long long)v.case_count, 10, "each case has a result for call and for exec");
@@ -211,7 +238,8 @@ static void lint_stops_at_once(void)
 	struct world w = {.lint = "missing_entry", .bad_case = -1};
 	struct gk_verdict v = judge(&w, 3);
 
-	ok(v.stage == GK_STAGE_LINT && v.outcome == GK_FAIL && !v.call && strcmp(v.kind, "missing_entry") == 0,
+	ok(v.stage == GK_STAGE_LINT && v.outcome == GK_FAIL && !v.call &&
+	           strcmp(v.kind, "missing_entry") == 0,
 	   "what lint refuses goes no further");
 	ok(says(&v, "line 6: `x = tl.load(x)`"), "and the line is shown");
 	gk_verdict_release(&v);
@@ -220,18 +248,27 @@ static void lint_stops_at_once(void)
 static void claims_become_verdicts(void)
 {
 	struct world raised = {.claim = "{\"type\":\"TypeError\",\"message\":\"bad operand\",\"line\":6}",
-	                       .claim_kind = GK_CLAIM_RAISED, .bad_case = -1};
-	struct world cannot = {.claim = "{\"kind\":\"not_capturable\",\"op\":\"item\",\"line\":6,\"message\":\"reads data\"}",
-	                       .claim_kind = GK_CLAIM_CANNOT, .bad_case = -1};
-	struct world not_kernel = {.claim = "{\"kind\":\"not_a_kernel\",\"op\":\"softmax\",\"line\":6,\"message\":\"torch\"}",
-	                           .claim_kind = GK_CLAIM_CANNOT, .bad_case = -1};
-	struct world missing = {.claim = "", .bad_case = -1}, slow = {.claim = "", .end = GK_CAPTURE_TIMED_OUT, .bad_case = -1},
-	             crash = {.claim = "", .end = GK_CAPTURE_SIGNALED, .bad_case = -1},
-	             flood = {.claim = "", .end = GK_CAPTURE_FLOODED, .bad_case = -1};
+	                       .claim_kind = GK_CLAIM_RAISED,
+	                       .bad_case = -1};
+	struct world cannot = {
+		.claim =
+			"{\"kind\":\"not_capturable\",\"op\":\"item\",\"line\":6,\"message\":\"reads data\"}",
+		.claim_kind = GK_CLAIM_CANNOT,
+		.bad_case = -1};
+	struct world not_kernel = {
+		.claim = "{\"kind\":\"not_a_kernel\",\"op\":\"softmax\",\"line\":6,\"message\":\"torch\"}",
+		.claim_kind = GK_CLAIM_CANNOT,
+		.bad_case = -1};
+	struct world missing = {.claim = "", .bad_case = -1},
+		     slow = {.claim = "", .end = GK_CAPTURE_TIMED_OUT, .bad_case = -1},
+		     crash = {.claim = "", .end = GK_CAPTURE_SIGNALED, .bad_case = -1},
+		     flood = {.claim = "", .end = GK_CAPTURE_FLOODED, .bad_case = -1};
 
-	expect(&raised, 3, GK_FAIL, "raised", "TypeError (line 6: `x = tl.load(x)`): bad operand", "an exception, with its line");
+	expect(&raised, 3, GK_FAIL, "raised", "TypeError (line 6: `x = tl.load(x)`): bad operand",
+	       "an exception, with its line");
 	expect(&raised, 3, GK_FAIL, "raised", "Captured: id0; id1.", "and which cases went well");
-	expect(&cannot, 3, GK_UNDECIDED, "not_capturable", "reads data", "what cannot be captured is undecided");
+	expect(&cannot, 3, GK_UNDECIDED, "not_capturable", "reads data",
+	       "what cannot be captured is undecided");
 	expect(&not_kernel, 3, GK_FAIL, "not_a_kernel", "torch", "framework arithmetic is no kernel");
 	expect(&missing, 3, GK_FAIL, "exited", "2 of 3 cases", "a process that ends early");
 	expect(&slow, 3, GK_FAIL, "timeout", "in time", "a process that does not end");
@@ -241,34 +278,42 @@ static void claims_become_verdicts(void)
 
 static void contracts_and_plans_are_checked(void)
 {
-	struct world shape = {.elements = COUNT - 1, .bad_case = -1}, unstable = {.grid_of_second = 3, .bad_case = -1};
+	struct world shape = {.elements = COUNT - 1, .bad_case = -1},
+		     unstable = {.grid_of_second = 3, .bad_case = -1};
 	struct world forged = {.claim = "{\"plan\":1}", .claim_kind = GK_CLAIM_PLAN, .bad_case = -1};
 
-	expect(&shape, 2, GK_FAIL, "wrong_contract", "float32[99], but float32[100] is expected", "a wrong shape");
-	expect(&unstable, 2, GK_FAIL, "unstable_plan", "equal shapes", "a plan that differs from call to call");
+	expect(&shape, 2, GK_FAIL, "wrong_contract", "float32[99], but float32[100] is expected",
+	       "a wrong shape");
+	expect(&unstable, 2, GK_FAIL, "unstable_plan", "equal shapes",
+	       "a plan that differs from call to call");
 	expect(&forged, 2, GK_FAIL, "invalid_plan", "plan", "a plan that is none");
 }
 
 static void executions_are_judged(void)
 {
-	static const char oob[] = "{\"kind\":\"out_of_bounds\",\"message\":\"reads 4 bytes behind x\",\"kernel\":\"add_kernel\","
-	                          "\"line\":6,\"column\":1,\"program\":[1,0,0],\"lane\":36,\"buffer\":0,\"at\":400,"
-	                          "\"operation\":\"tt.load\"}";
+	static const char oob[] =
+		"{\"kind\":\"out_of_bounds\",\"message\":\"reads 4 bytes behind "
+	        "x\",\"kernel\":\"add_kernel\","
+		"\"line\":6,\"column\":1,\"program\":[1,0,0],\"lane\":36,\"buffer\":0,\"at\":400,"
+		"\"operation\":\"tt.load\"}";
 	static const char odd[] = "{\"kind\":\"unsupported\",\"message\":\"tt.odd\",\"line\":6}";
-	struct world values = {.bad_case = 1}, found = {.bad_case = 1, .finding = oob}, unknown = {.bad_case = 1, .finding = odd},
-	             changed = {.bad_case = 1, .changed = "[1]"},
-	             poison = {.bad_case = 1, .poisoned = "{\"poisoned\":36,\"first\":64}"},
-	             dies = {.bad_case = 1, .dies = true}, hangs = {.bad_case = 1, .hangs = true};
+	struct world values = {.bad_case = 1}, found = {.bad_case = 1, .finding = oob},
+		     unknown = {.bad_case = 1, .finding = odd}, changed = {.bad_case = 1, .changed = "[1]"},
+		     poison = {.bad_case = 1, .poisoned = "{\"poisoned\":36,\"first\":64}"},
+		     dies = {.bad_case = 1, .dies = true}, hangs = {.bad_case = 1, .hangs = true};
 
 	expect(&values, 3, GK_FAIL, "wrong_values", "Case id1", "wrong values name their case");
 	expect(&values, 3, GK_FAIL, "wrong_values", "Right: id0; id2.", "and the cases that are right");
-	expect(&values, 3, GK_FAIL, "wrong_values", "36 of 100 elements are wrong; first at [64]", "and how many, where");
+	expect(&values, 3, GK_FAIL, "wrong_values", "36 of 100 elements are wrong; first at [64]",
+	       "and how many, where");
 	expect(&found, 3, GK_FAIL, "out_of_bounds",
 	       "kernel add_kernel: reads 4 bytes behind x, in program (1, 0, 0) (line 6: `x = tl.load(x)`)",
 	       "a finding is told with its place");
-	expect(&unknown, 3, GK_UNDECIDED, "not_simulated", "tt.odd", "what the machine cannot do is undecided");
+	expect(&unknown, 3, GK_UNDECIDED, "not_simulated", "tt.odd",
+	       "what the machine cannot do is undecided");
 	expect(&changed, 3, GK_FAIL, "input_changed", "input y", "a changed input");
-	expect(&poison, 3, GK_FAIL, "poison", "36 of 100 elements were never written with", "an unwritten output");
+	expect(&poison, 3, GK_FAIL, "poison", "36 of 100 elements were never written with",
+	       "an unwritten output");
 	expect(&dies, 3, GK_FAIL, "crash", "signal 11", "a dead launcher");
 	expect(&hangs, 3, GK_FAIL, "hang", "in time", "a launcher that had to be stopped");
 }
@@ -278,8 +323,10 @@ static void after_a_failure_a_few_more_cases_are_looked_at(void)
 	struct world w = {.bad_case = 2};
 	struct gk_verdict v = judge(&w, MOST_CASES);
 
-	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + GK_JUDGE_WAVE, "one wave, then one round of a few more");
-	is_int((long long)v.case_count, MOST_CASES + GK_JUDGE_WAVE + GK_JUDGE_WAVE, "untried cases have no exec result");
+	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + GK_JUDGE_WAVE,
+	       "one wave, then one round of a few more");
+	is_int((long long)v.case_count, MOST_CASES + GK_JUDGE_WAVE + GK_JUDGE_WAVE,
+	       "untried cases have no exec result");
 	gk_verdict_release(&v);
 }
 
@@ -295,7 +342,8 @@ static void what_hangs_or_crashes_does_so_once(void)
 	ok(executions == 1 && v.outcome == GK_FAIL, "a single case that fails at once");
 	gk_verdict_release(&v);
 	v = judge(&w, MOST_CASES);
-	is_int(executions, 1 + GK_JUDGE_WAVE, "wrong values in the first launch are compared with a few other cases");
+	is_int(executions, 1 + GK_JUDGE_WAVE,
+	       "wrong values in the first launch are compared with a few other cases");
 	gk_verdict_release(&v);
 }
 
@@ -319,9 +367,11 @@ static void failures_of_ours_are_infra(void)
 	struct gk_judge_action a;
 	struct gk_err why = {GK_ERR_SYSTEM, "no oracle"};
 
-	ok(gk_cascade_next(c, &a) && a.kind == GK_JUDGE_LINT && !gk_cascade_next(c, &a), "nothing is asked twice");
+	ok(gk_cascade_next(c, &a) && a.kind == GK_JUDGE_LINT && !gk_cascade_next(c, &a),
+	   "nothing is asked twice");
 	gk_cascade_failed(c, &why);
-	ok(gk_cascade_next(c, &a) && a.kind == GK_JUDGE_DONE && a.verdict->outcome == GK_INFRA, "our failure is infra");
+	ok(gk_cascade_next(c, &a) && a.kind == GK_JUDGE_DONE && a.verdict->outcome == GK_INFRA,
+	   "our failure is infra");
 	is_text(a.verdict->message, "no oracle", "with its words");
 	gk_cascade_free(c);
 }
@@ -333,7 +383,8 @@ static void seeds_are_secret_and_shared(void)
 
 	b.candidate = "another";
 	ok(gk_judge_seed(&a, 0, 0) == gk_judge_seed(&b, 0, 0), "all candidates meet the same inputs");
-	ok(gk_judge_seed(&a, 0, 0) != gk_judge_seed(&a, 1, 0) && gk_judge_seed(&a, 0, 0) != gk_judge_seed(&a, 0, 1),
+	ok(gk_judge_seed(&a, 0, 0) != gk_judge_seed(&a, 1, 0) &&
+	           gk_judge_seed(&a, 0, 0) != gk_judge_seed(&a, 0, 1),
 	   "cases and rounds differ");
 	b.secret = other;
 	ok(gk_judge_seed(&a, 0, 0) != gk_judge_seed(&b, 0, 0), "another secret, other inputs");

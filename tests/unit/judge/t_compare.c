@@ -15,8 +15,13 @@ static struct gk_difference d;
 
 static bool compare(void)
 {
-	struct gk_comparison c = {.dtype = GK_F32, .want_dtype = GK_F64, .rank = 2, .shape = {ROWS, COLUMNS}, .got = got,
-	                          .want = want, .tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
+	struct gk_comparison c = {.dtype = GK_F32,
+	                          .want_dtype = GK_F64,
+	                          .rank = 2,
+	                          .shape = {ROWS, COLUMNS},
+	                          .got = got,
+	                          .want = want,
+	                          .tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
 
 	return gk_compare(&c, &d);
 }
@@ -62,7 +67,8 @@ static void places_are_named(void)
 	for (int r = 0; r < ROWS; r++)
 		for (int c = 52; c < COLUMNS; c++)
 			got[r * COLUMNS + c] = 0;
-	ok(!compare() && says("from index 52 to the end of dimension 1 (size 60)") && d.pattern == GK_PATTERN_ZEROS,
+	ok(!compare() && says("from index 52 to the end of dimension 1 (size 60)") &&
+	           d.pattern == GK_PATTERN_ZEROS,
 	   "a tail of zeros");
 	fresh();
 	for (int c = 0; c < COLUMNS; c++)
@@ -76,7 +82,8 @@ static void values_are_recognised(void)
 	fresh();
 	for (int i = 0; i < COUNT; i++)
 		got[i] *= 0.5f;
-	ok(!compare() && d.pattern == GK_PATTERN_FACTOR && says("times 0.5") && says("every element"), "a factor");
+	ok(!compare() && d.pattern == GK_PATTERN_FACTOR && says("times 0.5") && says("every element"),
+	   "a factor");
 	fresh();
 	for (int i = 0; i < COUNT; i++)
 		got[i] = -got[i];
@@ -119,7 +126,11 @@ static void moves_are_recognised(void)
 static bool one(enum gk_dtype dtype, double value, double expected)
 {
 	uint64_t element = 0;
-	struct gk_comparison c = {.dtype = dtype, .want_dtype = GK_F64, .rank = 0, .got = &element, .want = &expected,
+	struct gk_comparison c = {.dtype = dtype,
+	                          .want_dtype = GK_F64,
+	                          .rank = 0,
+	                          .got = &element,
+	                          .want = &expected,
 	                          .tolerance = gk_tolerance_row(dtype, GK_OP_ELEMENTWISE, 0)};
 
 	gk_dtype_store(dtype, &element, value);
@@ -131,25 +142,33 @@ static void specials_have_rules(void)
 	ok(one(GK_F32, NAN, NAN) && !one(GK_F32, 1, NAN) && !one(GK_F32, NAN, 1), "NaN only for NaN");
 	ok(one(GK_F32, INFINITY, INFINITY) && !one(GK_F32, -INFINITY, INFINITY), "infinities by sign");
 	ok(!one(GK_F32, 3e38, INFINITY) && !one(GK_F32, INFINITY, 1e30), "a large number is no infinity");
-	ok(one(GK_F16, INFINITY, 70000) && one(GK_F16, -INFINITY, -1e9), "what overflows float16 may be infinite");
+	ok(one(GK_F16, INFINITY, 70000) && one(GK_F16, -INFINITY, -1e9),
+	   "what overflows float16 may be infinite");
 	ok(!one(GK_F16, INFINITY, 60000) && one(GK_F16, 65504, 65510), "and what does not may not");
 	ok(one(GK_F8E4M3FN, NAN, INFINITY) && one(GK_F8E4M3FN, 448, 1000) && !one(GK_F8E4M3FN, 448, -1000),
 	   "a format without infinities saturates or gives NaN");
-	ok(one(GK_F32, -0.0, 0) && one(GK_F32, 0, 0) && !one(GK_F32, 1e-30, 0), "zero has a sign that nobody minds");
+	ok(one(GK_F32, -0.0, 0) && one(GK_F32, 0, 0) && !one(GK_F32, 1e-30, 0),
+	   "zero has a sign that nobody minds");
 	ok(one(GK_F16, 0x1p-24, 0x1p-24) && one(GK_F16, 0, 0x1p-25), "half a subnormal may be lost");
 }
 
 static bool ints(enum gk_dtype dtype, int64_t value, int64_t expected)
 {
-	struct gk_comparison c = {.dtype = dtype, .want_dtype = dtype, .rank = 1, .shape = {1}, .got = &value,
-	                          .want = &expected, .tolerance = gk_tolerance_row(dtype, GK_OP_ELEMENTWISE, 0)};
+	struct gk_comparison c = {.dtype = dtype,
+	                          .want_dtype = dtype,
+	                          .rank = 1,
+	                          .shape = {1},
+	                          .got = &value,
+	                          .want = &expected,
+	                          .tolerance = gk_tolerance_row(dtype, GK_OP_ELEMENTWISE, 0)};
 
 	return gk_compare(&c, &d);
 }
 
 static void integers_are_exact(void)
 {
-	ok(ints(GK_I64, INT64_MAX, INT64_MAX) && !ints(GK_I64, INT64_MAX, INT64_MAX - 1), "64-bit integers to the last bit");
+	ok(ints(GK_I64, INT64_MAX, INT64_MAX) && !ints(GK_I64, INT64_MAX, INT64_MAX - 1),
+	   "64-bit integers to the last bit");
 	ok(ints(GK_I8, -1, 0xff) && !ints(GK_I8, 1, 2), "only the element's bytes count");
 	ok(!ints(GK_BOOL, 2, 1), "a bool is 0 or 1");
 }
@@ -157,8 +176,13 @@ static void integers_are_exact(void)
 static void exact_floats_are_exact(void)
 {
 	static uint16_t halves[3000], same[3000];
-	struct gk_comparison c = {.dtype = GK_BF16, .want_dtype = GK_BF16, .rank = 1, .shape = {3000}, .got = halves,
-	                          .want = same, .tolerance = gk_tolerance_row(GK_BF16, GK_OP_EXACT, 0)};
+	struct gk_comparison c = {.dtype = GK_BF16,
+	                          .want_dtype = GK_BF16,
+	                          .rank = 1,
+	                          .shape = {3000},
+	                          .got = halves,
+	                          .want = same,
+	                          .tolerance = gk_tolerance_row(GK_BF16, GK_OP_EXACT, 0)};
 
 	for (int i = 0; i < 3000; i++)
 		halves[i] = same[i] = (uint16_t)(i * 21);
@@ -176,8 +200,12 @@ static void every_format_is_read_like_the_table(void)
 	int bad = 0;
 
 	for (size_t f = 0; f < gk_count_of(formats); f++) {
-		struct gk_comparison c = {.dtype = formats[f], .want_dtype = GK_F64, .rank = 1, .shape = {1 << 16},
-		                          .got = halves, .want = values,
+		struct gk_comparison c = {.dtype = formats[f],
+		                          .want_dtype = GK_F64,
+		                          .rank = 1,
+		                          .shape = {1 << 16},
+		                          .got = halves,
+		                          .want = values,
 		                          .tolerance = gk_tolerance_row(formats[f], GK_OP_EXACT, 0)};
 
 		for (int i = 0; i < 1 << 16; i++) {

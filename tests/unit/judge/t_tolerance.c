@@ -32,8 +32,13 @@ static double held(enum gk_dtype dtype, double value)
 /* Stores got in dtype, rounded first to bits of significand unless 0, and compares. */
 static bool passes(enum gk_dtype dtype, enum gk_operation operation, int64_t k, int count, int bits)
 {
-	struct gk_comparison c = {.dtype = dtype, .want_dtype = GK_F64, .rank = 1, .shape = {count}, .got = bytes,
-	                          .want = want, .tolerance = gk_tolerance_row(dtype, operation, k)};
+	struct gk_comparison c = {.dtype = dtype,
+	                          .want_dtype = GK_F64,
+	                          .rank = 1,
+	                          .shape = {count},
+	                          .got = bytes,
+	                          .want = want,
+	                          .tolerance = gk_tolerance_row(dtype, operation, k)};
 	struct gk_difference d;
 	bool right;
 
@@ -42,8 +47,8 @@ static bool passes(enum gk_dtype dtype, enum gk_operation operation, int64_t k, 
 		               bits ? gk_round_significand(got[i], bits) : got[i]);
 	right = gk_compare(&c, &d);
 	if (!right)
-		printf("# %lld of %d wrong, worst at %.1f times the allowance: %s\n", (long long)d.wrong, count,
-		       d.worst_ratio, d.words);
+		printf("# %lld of %d wrong, worst at %.1f times the allowance: %s\n", (long long)d.wrong,
+		       count, d.worst_ratio, d.words);
 	return right;
 }
 
@@ -51,7 +56,8 @@ static void expect(enum gk_dtype dtype, enum gk_operation operation, int64_t k, 
 {
 	char words[160];
 
-	snprintf(words, sizeof words, "%s %s, %d elements: honest rounding passes", gk_dtype_name(dtype), what, count);
+	snprintf(words, sizeof words, "%s %s, %d elements: honest rounding passes", gk_dtype_name(dtype),
+	         what, count);
 	ok(passes(dtype, operation, k, count, 0), words);
 	if (gk_lower_precision(dtype) == 0)
 		return;
@@ -115,14 +121,16 @@ static void softmaxes(enum gk_dtype dtype, int rows, int columns)
 
 enum dot_mode { DOT_HONEST, DOT_LOW_INPUTS, DOT_LOW_SUM };
 
-static double dot_once(struct gk_random *r, enum gk_dtype dtype, int k, bool positive, enum dot_mode mode, double *exact)
+static double dot_once(struct gk_random *r, enum gk_dtype dtype, int k, bool positive, enum dot_mode mode,
+                       double *exact)
 {
 	int low = gk_lower_precision(dtype);
 	double sum = 0;
 	float sum32 = 0;
 
 	for (int i = 0; i < k; i++) {
-		double a = positive ? gk_random_unit(r) : normal(r), b = positive ? gk_random_unit(r) : normal(r);
+		double a = positive ? gk_random_unit(r) : normal(r),
+		       b = positive ? gk_random_unit(r) : normal(r);
 
 		a = held(dtype, a);
 		b = held(dtype, b);
@@ -133,8 +141,9 @@ static double dot_once(struct gk_random *r, enum gk_dtype dtype, int k, bool pos
 		}
 		sum32 += (float)a * (float)b;
 		if (mode == DOT_LOW_SUM)
-			sum32 = (float)gk_round_significand((double)sum32, gk_dtype_precision(dtype) < 12 ?
-			                                    gk_dtype_precision(dtype) : 11);
+			sum32 = (float)gk_round_significand((double)sum32, gk_dtype_precision(dtype) < 12
+			                                                           ? gk_dtype_precision(dtype)
+			                                                           : 11);
 	}
 	*exact = sum;
 	return (double)sum32;
@@ -167,19 +176,21 @@ static void rows_and_overrides(void)
 
 	ok(t.exact, "integers are exact");
 	ok(gk_tolerance_row(GK_F16, GK_OP_EXACT, 0).exact, "operation exact is exact for floats as well");
-	near(gk_tolerance_of(&task, &c, GK_F32).rtol, 1024 * 0x1p-23, 0, "K is the case's parameter, and its effect is capped");
+	near(gk_tolerance_of(&task, &c, GK_F32).rtol, 1024 * 0x1p-23, 0,
+	     "K is the case's parameter, and its effect is capped");
 	task.tolerance = (struct gk_task_tolerance){.overridden = true, .rtol = 0.25, .atol = 2};
 	near(gk_tolerance_of(&task, &c, GK_F32).rtol, 0.25, 0, "a task may say its own");
 	ok(gk_tolerance_of(&task, &c, GK_I64).exact, "but integers stay exact");
-	near(gk_round_significand(1.0009765625 + 0x1p-12, 11), 1.0009765625, 0, "rounding goes to the nearest");
+	near(gk_round_significand(1.0009765625 + 0x1p-12, 11), 1.0009765625, 0,
+	     "rounding goes to the nearest");
 	near(gk_round_significand(1 + 0x1p-11, 11), 1, 0, "and ties to even");
 	json_decref(c.params);
 }
 
 int main(void)
 {
-	static const enum gk_dtype floats[] = {GK_F64, GK_F32, GK_F16, GK_BF16, GK_F8E4M3FN, GK_F8E5M2,
-	                                       GK_F8E4M3FNUZ, GK_F8E5M2FNUZ};
+	static const enum gk_dtype floats[] = {GK_F64,      GK_F32,    GK_F16,        GK_BF16,
+	                                       GK_F8E4M3FN, GK_F8E5M2, GK_F8E4M3FNUZ, GK_F8E5M2FNUZ};
 	static const enum gk_dtype common[] = {GK_F32, GK_F16, GK_BF16};
 
 	rows_and_overrides();

@@ -51,8 +51,8 @@ static json_t *request_json(const struct ask *a)
 	char plan[4096];
 	json_t *json = json_object(), *ttir = json_array();
 
-	snprintf(plan, sizeof plan, ADD_PLAN, BYTES, BYTES, a->buffer_bytes ? a->buffer_bytes : BYTES, a->hash,
-	         a->grid ? a->grid : 2, a->kernel_output ? a->kernel_output - 1 : 2, COUNT, COUNT);
+	snprintf(plan, sizeof plan, ADD_PLAN, BYTES, BYTES, a->buffer_bytes ? a->buffer_bytes : BYTES,
+	         a->hash, a->grid ? a->grid : 2, a->kernel_output ? a->kernel_output - 1 : 2, COUNT, COUNT);
 	json_object_set_new(json, "plan", json_loads(plan, 0, NULL));
 	if (a->module)
 		json_array_append_new(ttir, json_string(a->hash));
@@ -113,8 +113,9 @@ static void an_honest_plan_gives_its_outputs(void)
 		wrong += out[i] != x[i] + y[i];
 	is_int(wrong, 0, "the outputs are right");
 	is_int((long long)json_array_size(json_object_get(answer, "changed")), 0, "no input has changed");
-	is_int(json_integer_value(json_object_get(json_array_get(json_object_get(answer, "outputs"), 0), "poisoned")), 0,
-	       "every output was written");
+	is_int(json_integer_value(
+		       json_object_get(json_array_get(json_object_get(answer, "outputs"), 0), "poisoned")),
+	       0, "every output was written");
 	ok(json_integer_value(json_object_get(json_object_get(answer, "counts"), "bytes_written")) == BYTES,
 	   "the traffic is counted");
 }
@@ -149,8 +150,10 @@ static void what_is_not_written_is_poison(void)
 
 	ok(ask(&a) == 0, "half of the grid");
 	output = json_array_get(json_object_get(answer, "outputs"), 0);
-	is_int(json_integer_value(json_object_get(output, "poisoned")), COUNT - 64, "the rest was never written");
-	is_int(json_integer_value(json_object_get(output, "first")), 64, "from the first element on that is missing");
+	is_int(json_integer_value(json_object_get(output, "poisoned")), COUNT - 64,
+	       "the rest was never written");
+	is_int(json_integer_value(json_object_get(output, "first")), 64,
+	       "from the first element on that is missing");
 	ok(out[70] != 0 || out[71] != 0 || out[72] != 0, "and holds a pattern, not zeros");
 }
 
@@ -173,8 +176,8 @@ static void an_endless_kernel_ends(void)
 static void lies_are_refused(void)
 {
 	struct ask few = {.hash = good, .input_bytes = BYTES - 4}, twice = {.hash = good, .inputs = "[0,0]"},
-	           none = {.hash = good, .inputs = "[0]"}, far = {.hash = good, .inputs = "[0,2]"},
-	           small = {.hash = good, .output_bytes = BYTES - 4};
+		   none = {.hash = good, .inputs = "[0]"}, far = {.hash = good, .inputs = "[0,2]"},
+		   small = {.hash = good, .output_bytes = BYTES - 4};
 
 	ok(ask(&few) == -1 && strstr(e.text, "input x has 396 bytes"), "an input that is too short");
 	ok(ask(&twice) == -1, "an input given twice");
@@ -187,12 +190,14 @@ static void memory_has_a_ceiling(void)
 {
 	struct ask a = {.hash = good, .buffer_bytes = 1 << 30};
 
-	ok(ask(&a) == -1 && strstr(e.text, "bytes of memory"), "a plan that needs more is refused before any is taken");
+	ok(ask(&a) == -1 && strstr(e.text, "bytes of memory"),
+	   "a plan that needs more is refused before any is taken");
 }
 
 int main(void)
 {
-	struct gk_launch_options options = {.device = "cpu", .threads = 1, .memory_bytes = 64 << 20}, no = {.device = "tpu"};
+	struct gk_launch_options options = {.device = "cpu", .threads = 1, .memory_bytes = 64 << 20},
+				 no = {.device = "tpu"};
 
 	for (int i = 0; i < COUNT; i++) {
 		x[i] = (float)i;
@@ -200,7 +205,8 @@ int main(void)
 	}
 	gk_hash_hex(ADD_GOOD, strlen(ADD_GOOD), good);
 	gk_hash_hex(ADD_WILD, strlen(ADD_WILD), wild);
-	ok(gk_launcher_open(&launcher, &no, &e) == -1 && strstr(e.text, "tpu"), "an unknown device is refused");
+	ok(gk_launcher_open(&launcher, &no, &e) == -1 && strstr(e.text, "tpu"),
+	   "an unknown device is refused");
 	ok(gk_launcher_open(&launcher, &options, &e) == 0, "the machine opens");
 	an_honest_plan_gives_its_outputs();
 	modules_are_kept_and_missing_ones_named();

@@ -1,4 +1,5 @@
-/* The evaluator over a scripted runner: one capture per text, oracle values asked once, our failures never kept. */
+/* The evaluator over a scripted runner: one capture per text, oracle values asked once, our failures never
+ * kept. */
 #include "run/evaluator.h"
 
 #include <stdlib.h>
@@ -71,7 +72,8 @@ static void reply_lint(const struct reply *r)
 
 static void reply_tensors(const struct reply *r)
 {
-	static const char tensor[] = "{\"name\":\"%s\",%s\"dtype\":\"%s\",\"shape\":[100],\"strides\":[1],\"offset\":0,\"bytes\":%d}";
+	static const char tensor[] = "{\"name\":\"%s\",%s\"dtype\":\"%s\",\"shape\":[100],\"strides\":[1],"
+	                             "\"offset\":0,\"bytes\":%d}";
 	char a[256], b[256], all[600];
 	double sums[COUNT];
 	struct gk_err e = {0};
@@ -108,8 +110,13 @@ static void reply_capture(const struct reply *r)
 {
 	struct gk_captured_module module = {.text = ADD_GOOD, .size = strlen(ADD_GOOD)};
 	struct gk_claim claims[16];
-	struct gk_capture_result result = {.end = GK_CAPTURE_EXITED, .complete = true, .modules = &module, .module_count = 1,
-	                                   .claims = claims, .claim_count = (size_t)r->script->capture_cases, .output = ""};
+	struct gk_capture_result result = {.end = GK_CAPTURE_EXITED,
+	                                   .complete = true,
+	                                   .modules = &module,
+	                                   .module_count = 1,
+	                                   .claims = claims,
+	                                   .claim_count = (size_t)r->script->capture_cases,
+	                                   .output = ""};
 	char text[4096];
 
 	memcpy(module.hash, hash, sizeof hash);
@@ -131,16 +138,16 @@ static void reply_execute(const struct reply *r)
 		sums[i] = 2 * values[i];
 	written = pwrite(r->outputs[0], sums, BYTES, 0);
 	(void)written;
-	result.executed = json_pack("{s:n, s:[], s:[{s:i, s:i}], s:{}, s:[], s:i}", "finding", "changed", "outputs", "poisoned",
-	                            0, "first", -1, "counts", "notes", "ms", 1);
+	result.executed = json_pack("{s:n, s:[], s:[{s:i, s:i}], s:{}, s:[], s:i}", "finding", "changed",
+	                            "outputs", "poisoned", 0, "first", -1, "counts", "notes", "ms", 1);
 	r->fn.execute(r->ctx, &result);
 	json_decref(result.executed);
 }
 
 static void reply_now(void *ctx)
 {
-	static void (*const replies[WHAT_COUNT])(const struct reply *) = {reply_lint, reply_tensors, reply_tensors,
-	                                                                  reply_capture, reply_execute};
+	static void (*const replies[WHAT_COUNT])(const struct reply *) = {
+		reply_lint, reply_tensors, reply_tensors, reply_capture, reply_execute};
 	struct reply *r = ctx, copy = *r;
 
 	r->output_count = 0;
@@ -168,25 +175,29 @@ static uint64_t do_lint(struct gk_runner *r, const struct gk_lint_request *q, gk
 	return later(r, LINT, (union callback){.lint = fn}, ctx)->id;
 }
 
-static uint64_t do_inputs(struct gk_runner *r, const struct gk_inputs_request *q, gk_tensors_fn *fn, void *ctx)
+static uint64_t do_inputs(struct gk_runner *r, const struct gk_inputs_request *q, gk_tensors_fn *fn,
+                          void *ctx)
 {
 	(void)q;
 	return later(r, INPUTS, (union callback){.tensors = fn}, ctx)->id;
 }
 
-static uint64_t do_expected(struct gk_runner *r, const struct gk_expected_request *q, gk_tensors_fn *fn, void *ctx)
+static uint64_t do_expected(struct gk_runner *r, const struct gk_expected_request *q, gk_tensors_fn *fn,
+                            void *ctx)
 {
 	(void)q;
 	return later(r, EXPECTED, (union callback){.tensors = fn}, ctx)->id;
 }
 
-static uint64_t do_capture(struct gk_runner *r, const struct gk_capture_request *q, gk_capture_fn *fn, void *ctx)
+static uint64_t do_capture(struct gk_runner *r, const struct gk_capture_request *q, gk_capture_fn *fn,
+                           void *ctx)
 {
 	((struct script *)r)->capture_cases = (int)json_array_size(q->cases);
 	return later(r, CAPTURE, (union callback){.capture = fn}, ctx)->id;
 }
 
-static uint64_t do_execute(struct gk_runner *r, const struct gk_execute_request *q, gk_execute_fn *fn, void *ctx)
+static uint64_t do_execute(struct gk_runner *r, const struct gk_execute_request *q, gk_execute_fn *fn,
+                           void *ctx)
 {
 	struct reply *reply = later(r, EXECUTE, (union callback){.execute = fn}, ctx);
 
@@ -221,16 +232,24 @@ static void do_close(struct gk_runner *runner)
 	s->is_closed = true;
 }
 
-static const struct gk_runner_ops ops = {do_lint, do_inputs, do_expected, do_capture, do_execute, do_cancel, do_facts,
-                                         do_close};
+static const struct gk_runner_ops ops = {do_lint,    do_inputs, do_expected, do_capture,
+                                         do_execute, do_cancel, do_facts,    do_close};
 
 /* ---- the tests ---- */
 
 static struct gk_param params[] = {{.name = "x"}, {.name = "y"}};
 static struct gk_return returns[] = {{.name = "out", .dtype = "like:x"}};
 static struct gk_case cases[2];
-static struct gk_task task = {.id = "add", .entry = "add", .params = params, .param_count = 2, .returns = returns,
-                              .return_count = 1, .cases = cases, .case_count = 2, .folder = "/none", .hash = "h"};
+static struct gk_task task = {.id = "add",
+                              .entry = "add",
+                              .params = params,
+                              .param_count = 2,
+                              .returns = returns,
+                              .return_count = 1,
+                              .cases = cases,
+                              .case_count = 2,
+                              .folder = "/none",
+                              .hash = "h"};
 static int verdicts, passes;
 static enum gk_outcome last;
 
@@ -279,7 +298,8 @@ static void the_same_text_is_judged_once(struct gk_loop *loop)
 	ok(verdicts == 4 && s.asked[CAPTURE] == 2, "a known verdict costs nothing");
 	gk_evaluator_submit(evaluator, &task, "other", 5, done, NULL);
 	turn_until(loop, 5);
-	ok(s.asked[CAPTURE] == 4 && s.asked[INPUTS] == 6, "another candidate is captured, and meets the same inputs");
+	ok(s.asked[CAPTURE] == 4 && s.asked[INPUTS] == 6,
+	   "another candidate is captured, and meets the same inputs");
 	gk_evaluator_close(evaluator);
 	ok(s.is_closed, "the runner is closed with it");
 }
@@ -342,7 +362,8 @@ int main(void)
 	for (int i = 0; i < COUNT; i++)
 		values[i] = (float)(i + 1);
 	for (int i = 0; i < 2; i++)
-		cases[i] = (struct gk_case){.id = i ? "N=2" : "N=1", .params = json_object(), .exec = true, .cpu = true};
+		cases[i] = (struct gk_case){
+			.id = i ? "N=2" : "N=1", .params = json_object(), .exec = true, .cpu = true};
 	gk_hash_hex(ADD_GOOD, strlen(ADD_GOOD), hash);
 	the_same_text_is_judged_once(loop);
 	many_wait_for_their_turn(loop);
