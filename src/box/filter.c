@@ -37,10 +37,17 @@ static const char *const denied[] = {
 	"migrate_pages",
 };
 
-static int deny_list(scmp_filter_ctx filter)
+/* Landlock knows opening, making and removing, but not these: the owner of a file could lock everybody out of it. */
+static const char *const changes_of_files[] = {
+	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
+	"futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
+	"fremovexattr", "removexattrat", "truncate", "truncate64", "file_setattr",
+};
+
+static int deny(scmp_filter_ctx filter, const char *const *names, size_t count)
 {
-	for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++) {
-		int number = seccomp_syscall_resolve_name(denied[i]);
+	for (size_t i = 0; i < count; i++) {
+		int number = seccomp_syscall_resolve_name(names[i]);
 
 		/* A name that this libseccomp does not know: the system call is newer than its tables. */
 		if (number == __NR_SCMP_ERROR)
@@ -48,6 +55,17 @@ static int deny_list(scmp_filter_ctx filter)
 		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int deny_all(scmp_filter_ctx filter, bool own_mounts)
+{
+	size_t count = sizeof changes_of_files / sizeof changes_of_files[0];
+
+	if (deny(filter, denied, sizeof denied / sizeof denied[0]) < 0)
+		return -1;
+	if (!own_mounts && deny(filter, changes_of_files, count) < 0)
+		return -1;
 	/* Limits of others; getrlimit() is prlimit64(0, ..). */
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
 	                        SCMP_A0(SCMP_CMP_NE, 0, 0));
@@ -100,7 +118,7 @@ int gk_box_filter(const struct box_filter *wanted, int *listener)
 		goto out;
 	/* Calls of the 32-bit table would pass by the list. */
 	code = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
-	if (code < 0 || deny_list(filter) < 0 || guard_creations(filter, wanted->count_creations) < 0 ||
+	if (code < 0 || deny_all(filter, wanted->own_mounts) < 0 || guard_creations(filter, wanted->count_creations) < 0 ||
 	    (!wanted->own_pids && keep_signals_in(filter) < 0)) {
 		code = code < 0 ? code : -EINVAL;
 		goto out;

@@ -23,7 +23,7 @@
 
 #include <stdint.h>
 
-#define GK_BOX_API 1
+#define GK_BOX_API 2
 int gk_box_api(void); /* GK_BOX_API: the caller refuses another */
 
 enum {
@@ -62,10 +62,12 @@ struct gk_box_stub {
 	int64_t max_creations;    /* of processes and threads over the whole capture; more are refused with EAGAIN */
 	int64_t memory_bytes;     /* resident, over the whole tree: more and it is killed; 0: no ceiling */
 	int64_t wall_ms;          /* the tree is killed at this age; 0: none */
+	const char *tmp_folder;   /* inside's, as the stub sees it, or NULL: more than tmp_bytes in it and the tree is killed */
+	int64_t tmp_bytes;
 	int32_t stop_fd;          /* readable or closed: kill the tree (a pipe from the zygote), or -1 */
 	/* filled: */
 	int32_t signaled, code;   /* of inside */
-	int32_t timed_out, over_memory;
+	int32_t timed_out, over_memory, over_disk;
 	int64_t creations, cpu_ms, max_rss_bytes;
 };
 

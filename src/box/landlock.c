@@ -2,9 +2,13 @@
  * Landlock, by its three system calls. The numbers are the kernel's interface;
  * headers of older distributions lack the newer ones, so they stand here.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -75,13 +79,56 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 	return code;
 }
 
+/* A file cannot get the rights of folders. */
+static uint64_t reading(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return FS_EXECUTE | FS_READ_FILE | FS_READ_DIR;
+	return FS_EXECUTE | FS_READ_FILE;
+}
+
+/* Rules only add, so "/" cannot be allowed without /dev, where root could read and write whole disks. */
+static int allow_reading(int ruleset)
+{
+	DIR *root = opendir("/");
+	struct dirent *entry;
+	char path[300];
+	int code = root ? 0 : -1;
+
+	while (code == 0 && (entry = readdir(root))) {
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "dev") == 0)
+			continue;
+		snprintf(path, sizeof path, "/%s", entry->d_name);
+		/* What we cannot open ourselves stays closed. */
+		if (allow(ruleset, path, reading(path)) < 0 && errno != ENOENT && errno != EACCES)
+			code = -1;
+	}
+	if (root)
+		closedir(root);
+	return code;
+}
+
+static int allow_devices(int ruleset, uint64_t all)
+{
+	static const char *const devices[] = {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/null"};
+	uint64_t rights = FS_READ_FILE;
+
+	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
+		if (i == 4)
+			rights = (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE) & all;
+		if (allow(ruleset, devices[i], rights) < 0 && errno != ENOENT)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_rules(int ruleset, const char *folder, uint64_t all)
 {
 	const uint64_t no_nodes = all & ~(uint64_t)(FS_MAKE_CHAR | FS_MAKE_BLOCK | FS_MAKE_SOCK | FS_IOCTL_DEV);
 
-	if (allow(ruleset, "/", FS_EXECUTE | FS_READ_FILE | FS_READ_DIR) < 0)
-		return -1;
-	if (allow(ruleset, "/dev/null", (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE) & all) < 0 && errno != ENOENT)
+	if (allow_reading(ruleset) < 0 || allow_devices(ruleset, all) < 0)
 		return -1;
 	return folder ? allow(ruleset, folder, no_nodes) : 0;
 }

@@ -53,5 +53,6 @@ int gk_box_mount_tmp(const char *folder, int64_t bytes)
 
 int gk_box_mount_proc(void)
 {
-	return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	/* Read-only: to root of a namespace that maps the real root, /proc/sys would be open. */
+	return mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }

@@ -9,6 +9,7 @@
  * there can be, and a closed listener lets nobody create more.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -109,6 +110,36 @@ static void look_at_memory(struct watch *w)
 	kill_inside(w);
 }
 
+static int64_t sum_bytes; /* nftw() has no context; a stub has one thread */
+
+static int add_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)path;
+	(void)type;
+	(void)at;
+	sum_bytes += (int64_t)st->st_blocks * 512;
+	return 0;
+}
+
+/* A folder without a mount of its own has no size of its own. */
+static void look_at_disk(struct watch *w)
+{
+	sum_bytes = 0;
+	nftw(w->stub->tmp_folder, add_file, 16, FTW_PHYS | FTW_MOUNT);
+	if (sum_bytes <= w->stub->tmp_bytes)
+		return;
+	w->stub->over_disk = 1;
+	kill_inside(w);
+}
+
+static void look_around(struct watch *w)
+{
+	if (w->stub->memory_bytes > 0)
+		look_at_memory(w);
+	if (w->stub->tmp_folder && w->stub->tmp_bytes > 0 && !w->is_killed)
+		look_at_disk(w);
+}
+
 static void tick(struct watch *w)
 {
 	int64_t now = now_ms();
@@ -118,9 +149,9 @@ static void tick(struct watch *w)
 	if (w->stub->wall_ms > 0 && now - w->begin_ms >= w->stub->wall_ms) {
 		w->stub->timed_out = 1;
 		kill_inside(w);
-	} else if (w->stub->memory_bytes > 0 && now - w->looked_ms >= TICK_MS) {
+	} else if (now - w->looked_ms >= TICK_MS) {
 		w->looked_ms = now;
-		look_at_memory(w);
+		look_around(w);
 	}
 }
 

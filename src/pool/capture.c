@@ -173,14 +173,21 @@ static void handle_spawned(struct capture_job *c, struct gk_frame *frame)
 		syscall(SYS_PIDFD_SEND_SIGNAL, c->pidfd, SIGKILL, NULL, 0);
 }
 
-static void handle_exited(struct capture_job *c, const json_t *said)
+static enum gk_capture_end end_of(const json_t *said)
 {
 	const char *status = json_string_value(json_object_get(said, "status"));
 
+	if (json_is_true(json_object_get(said, "over_memory")))
+		return GK_CAPTURE_OVER_MEMORY;
+	if (json_is_true(json_object_get(said, "over_disk")))
+		return GK_CAPTURE_FLOODED;
+	return status && strcmp(status, "signaled") == 0 ? GK_CAPTURE_SIGNALED : GK_CAPTURE_EXITED;
+}
+
+static void handle_exited(struct capture_job *c, const json_t *said)
+{
 	if (!c->is_decided)
-		c->end = json_is_true(json_object_get(said, "over_memory"))  ? GK_CAPTURE_OVER_MEMORY :
-		         status && strcmp(status, "signaled") == 0 ? GK_CAPTURE_SIGNALED :
-		                                                     GK_CAPTURE_EXITED;
+		c->end = end_of(said);
 	c->code = (int)number_of(said, "code");
 	c->cpu_ms = number_of(said, "cpu_ms");
 	c->max_rss_bytes = number_of(said, "max_rss_bytes");

@@ -84,7 +84,7 @@ enum gk_capture_end {
 	GK_CAPTURE_EXITED,    /* code is the exit status */
 	GK_CAPTURE_SIGNALED,  /* code is the signal */
 	GK_CAPTURE_TIMED_OUT, /* killed at the wall deadline */
-	GK_CAPTURE_FLOODED,   /* killed: more output or claims than allowed */
+	GK_CAPTURE_FLOODED,   /* killed: more output, claims or files than allowed */
 	GK_CAPTURE_OVER_MEMORY, /* killed: its processes took more memory together than allowed */
 	GK_CAPTURE_KILLED_ZYGOTE, /* its zygote died under it twice */
 };

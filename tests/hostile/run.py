@@ -8,6 +8,7 @@ subreaper: a process that outlives geak becomes its child, and is a failure.
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any, Dict, List, Tuple
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 FOLDER = os.path.join(HERE, "candidates")
+VICTIM = "/tmp/geak-hostile-victim"
 WATCHED = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/", "/etc", "/home", "/root", os.path.join(ROOT, "worker")]
 PR_SET_CHILD_SUBREAPER = 36
 HONEST = 4
@@ -113,6 +115,24 @@ def listing() -> set:
     return out
 
 
+def victim() -> List[Any]:
+    """What a candidate would change of the victim, a folder with one file."""
+    out: List[Any] = []
+    for path in (VICTIM, VICTIM + "/file"):
+        try:
+            st = os.stat(path)
+            out.append((path, st.st_mode, st.st_uid, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_nlink))
+        except OSError as error:
+            out.append((path, str(error)))
+    return out
+
+
+def make_victim() -> None:
+    os.makedirs(VICTIM, exist_ok=True)
+    with open(VICTIM + "/file", "w", encoding="utf-8") as file:
+        file.write("intact")
+
+
 def honest(source: str, label: str) -> Dict[str, str]:
     return {f"{label} {i}": f"{source}\n# {label} {i}\n" for i in range(HONEST)}
 
@@ -125,7 +145,8 @@ def main() -> int:
         if name.endswith(".py"):
             with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
                 sources[name[:-3]] = file.read()
-    before = listing()
+    make_victim()
+    before, intact = listing(), victim()
     geak = Geak()
     first = geak.judge(honest(sources["honest"], "before"))
     check(len(first) == HONEST and all(v["outcome"] == "pass" for v in first.values()), "honest candidates pass",
@@ -148,8 +169,8 @@ def main() -> int:
     check(not left, "no process is left", str(left))
     fresh = {path for path in listing() - before if "geak" in path or "hostile" in path}
     check(not any("hostile-was-here" in p or "geak-capture" in p for p in fresh), "no file is left", str(fresh))
-    gone = before - listing()
-    check(not any(path.startswith((ROOT, "/etc", "/root", "/home")) for path in gone), "no file is gone", str(gone))
+    check(victim() == intact, "no file is changed", f"before {intact}", f"after {victim()}")
+    shutil.rmtree(VICTIM)
     print(f"1..{number}")
     return failures != 0
 

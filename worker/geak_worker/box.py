@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
-API = 1
+API = 2
 HAS_PID, HAS_MOUNT, HAS_LANDLOCK, HAS_SECCOMP, HAS_COUNT = 1, 2, 4, 8, 16
 LAYERS = {HAS_PID: "pid", HAS_MOUNT: "mount", HAS_LANDLOCK: "landlock", HAS_SECCOMP: "seccomp", HAS_COUNT: "count"}
 
@@ -52,6 +52,7 @@ class End:
     max_rss_bytes: int
     over_memory: bool = False
     timed_out: bool = False
+    over_disk: bool = False
 
 
 def _prctl(option: int, value: int) -> bool:
@@ -78,11 +79,14 @@ class _Stub(ctypes.Structure):
         ("max_creations", ctypes.c_int64),
         ("memory_bytes", ctypes.c_int64),
         ("wall_ms", ctypes.c_int64),
+        ("tmp_folder", ctypes.c_char_p),
+        ("tmp_bytes", ctypes.c_int64),
         ("stop_fd", ctypes.c_int32),
         ("signaled", ctypes.c_int32),
         ("code", ctypes.c_int32),
         ("timed_out", ctypes.c_int32),
         ("over_memory", ctypes.c_int32),
+        ("over_disk", ctypes.c_int32),
         ("creations", ctypes.c_int64),
         ("cpu_ms", ctypes.c_int64),
         ("max_rss_bytes", ctypes.c_int64),
@@ -114,14 +118,15 @@ class LibraryBox:
             raise BoxError(message.value.decode("utf-8", "replace"))
         return bits
 
-    def wait(self, pid: int, notify: int, stop: int, limits: Limits) -> End:
+    def wait(self, pid: int, notify: int, stop: int, limits: Limits, tmp: Optional[str] = None) -> End:
         """In the stub: returns when inside and every descendant are gone."""
         stub = _Stub(pid=pid, notify_fd=notify, max_creations=limits.processes, memory_bytes=limits.memory_bytes,
-                     wall_ms=limits.wall_ms, stop_fd=stop)  # fmt: skip
+                     wall_ms=limits.wall_ms, tmp_folder=tmp.encode() if tmp else None, tmp_bytes=limits.file_bytes,
+                     stop_fd=stop)  # fmt: skip
         if self.library.gk_box_stub_wait(ctypes.byref(stub)):
             raise BoxError("the candidate's process was gone before it was waited for")
         return End(bool(stub.signaled), stub.code, stub.cpu_ms, stub.max_rss_bytes, bool(stub.over_memory),
-                   bool(stub.timed_out))  # fmt: skip
+                   bool(stub.timed_out), bool(stub.over_disk))  # fmt: skip
 
 
 class PlainBox:
@@ -159,7 +164,7 @@ class PlainBox:
             _prctl(PR_CAPBSET_DROP, capability)
         return 0
 
-    def wait(self, pid: int, notify: int, stop: int, limits: Limits) -> End:
+    def wait(self, pid: int, notify: int, stop: int, limits: Limits, tmp: Optional[str] = None) -> End:
         if notify >= 0:
             os.close(notify)
         pidfd = os.pidfd_open(pid)

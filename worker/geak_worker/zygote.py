@@ -233,7 +233,7 @@ class Stub:
         self.say(Frame("spawned", json={"pid": pid}, fds=[pidfd]))
         os.close(pidfd)
         self.frame.close()
-        end = self.box.wait(pid, notify.detach(), self.stop, self.limits)
+        end = self.box.wait(pid, notify.detach(), self.stop, self.limits, tmp)
         word = os.read(ready, 1024)
         if self.own_tmp is not None:
             shutil.rmtree(self.own_tmp, ignore_errors=True)
@@ -243,7 +243,8 @@ class Stub:
             return
         status = "signaled" if end.signaled else "exited"
         self.say(Frame("exited", json={"status": status, "code": end.code, "cpu_ms": end.cpu_ms,
-                                       "max_rss_bytes": end.max_rss_bytes, "over_memory": end.over_memory},
+                                       "max_rss_bytes": end.max_rss_bytes, "over_memory": end.over_memory,
+                                       "over_disk": end.over_disk},
                        last=True))  # fmt: skip
 
     def make_tmp(self) -> str:

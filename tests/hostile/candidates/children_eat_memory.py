@@ -23,7 +23,7 @@ def honest(x):
 
 
 def twice(x):
-    for _ in range(20):
+    for _ in range(10):
         if os.fork() == 0:
             room = bytearray(b"x" * (1 << 30))
             time.sleep(1000)

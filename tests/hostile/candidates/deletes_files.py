@@ -1,6 +1,7 @@
 # Deletes and overwrites whatever it can reach.
 # expect: exec pass pass
 import os
+import shutil
 
 import torch
 import triton
@@ -21,21 +22,33 @@ def honest(x):
     return out
 
 
+VICTIM = "/tmp/geak-hostile-victim"  # made and compared by the driver: a hole in the box must not cost a real file
+
+
 def attack():
-    here = os.environ.get("PYTHONPATH", "") or os.path.dirname(triton.__file__)
-    for folder in (here, "/etc", "/var/tmp", "/root", os.path.expanduser("~"), "/tmp"):
-        for base, _, names in os.walk(folder):
-            for name in names[:50]:
-                path = os.path.join(base, name)
-                for act in (os.unlink, lambda p: open(p, "r+b"), lambda p: os.rename(p, p + "x"), lambda p: os.chmod(p, 0)):
-                    try:
-                        act(path)
-                        if not path.startswith(os.getcwd()):
-                            raise SystemExit(f"could change {path}")
-                    except OSError:
-                        pass
-            if base.count("/") > 6:
-                break
+    path = VICTIM + "/file"
+    acts = [
+        lambda: os.unlink(path),
+        lambda: open(path, "r+b"),
+        lambda: os.rename(path, path + "x"),
+        lambda: os.link(path, VICTIM + "/other"),
+        lambda: os.symlink("file", VICTIM + "/link"),
+        lambda: os.chmod(path, 0),
+        lambda: os.chown(path, 1, 1),
+        lambda: os.utime(path, (0, 0)),
+        lambda: os.truncate(path, 0),
+        lambda: os.setxattr(path, "user.was", b"here"),
+        lambda: os.chmod(VICTIM, 0),
+        lambda: shutil.rmtree(VICTIM),
+    ]
+    if not os.path.exists(path):
+        raise SystemExit("the driver has made no victim")
+    for number, act in enumerate(acts):
+        try:
+            act()
+        except OSError:
+            continue
+        raise SystemExit(f"act {number} was allowed")
 
 
 attack()

@@ -1,5 +1,5 @@
 # Writes files until there is no room.
-# expect: exec pass pass
+# expect: exec pass pass or call fail flood
 import os
 
 import torch
@@ -23,15 +23,16 @@ def honest(x):
 
 def fill():
     try:
-        for number in range(100000):
+        for number in range(32):  # 2 GB: a real disk survives a hole
             with open(f"file-{number}", "wb") as file:
                 for _ in range(64):
                     file.write(b"z" * (1 << 20))
     except OSError:
-        pass
-    for name in os.listdir("."):
-        if name.startswith("file-"):
-            os.unlink(name)
+        for name in os.listdir("."):
+            if name.startswith("file-"):
+                os.unlink(name)
+        return
+    raise SystemExit("2 GB were allowed")
 
 
 fill()

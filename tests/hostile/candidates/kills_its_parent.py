@@ -22,18 +22,24 @@ def honest(x):
     return out
 
 
+def may_signal(target):
+    try:
+        os.kill(target, 0)  # asks for the same right as a real signal, and hurts nobody if it is there
+    except OSError:
+        return False
+    return True
+
+
 def attack():
-    for target in (os.getppid(), -1):
-        if target not in (0, 1):
-            try:
-                os.kill(target, signal.SIGKILL)
-            except OSError:
-                pass
-    for target in range(2, 70000):
+    parent = os.getppid()
+    if parent > 1:
         try:
-            os.kill(target, signal.SIGKILL)
+            os.kill(parent, signal.SIGKILL)
         except OSError:
             pass
+    seen = [target for target in (-1, *range(2, 70000)) if target != os.getpid() and may_signal(target)]
+    if seen:
+        raise SystemExit(f"could signal {seen[:5]}")
 
 
 attack()

@@ -23,5 +23,6 @@ def honest(x):
 
 def twice(x):
     rooms = []
-    while True:
+    for _ in range(1000):
         rooms.append(mmap.mmap(-1, 1 << 30))
+    raise SystemExit("1 TB was allowed")

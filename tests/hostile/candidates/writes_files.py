@@ -1,5 +1,7 @@
 # Leaves files where others might find them.
 # expect: exec pass pass
+import os
+
 import torch
 import triton
 import triton.language as tl
@@ -26,6 +28,12 @@ def attack():
                 file.write("x")
         except OSError:
             pass
+    for device in ("vda", "sda", "nvme0n1", "mem", "kmsg", "port"):
+        try:
+            os.close(os.open(f"/dev/{device}", os.O_RDONLY))
+        except OSError:
+            continue
+        raise SystemExit(f"could open /dev/{device}")
 
 
 attack()

@@ -14,9 +14,12 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "box/spawn.h"
 #include "tap.h"
 
@@ -37,6 +40,7 @@ struct outcome {
 };
 
 static const char *tmp_folder;
+static char victim[64]; /* a file of ours that nobody may change */
 static char words[256];
 static bool is_plain; /* as in a container without CAP_SYS_ADMIN */
 
@@ -172,6 +176,17 @@ static void try_files(void)
 	MUST(19, fd >= 0 && write(fd, "x", 1) == 1);
 }
 
+/* What Landlock has no word for. */
+static void try_attributes(void)
+{
+	MUST(10, chmod(victim, 0) == -1);
+	MUST(11, chown(victim, 1, 1) == -1);
+	MUST(12, utimensat(AT_FDCWD, victim, NULL, 0) == -1);
+	MUST(13, truncate(victim, 0) == -1);
+	MUST(14, setxattr(victim, "user.geak", "x", 1, 0) == -1);
+	MUST(15, link(victim, "/tmp/geak-test-link") == -1);
+}
+
 static void try_descriptors(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
@@ -288,6 +303,8 @@ static void test_tier(void)
 	if (o.layers & (GK_BOX_HAS_LANDLOCK | GK_BOX_HAS_MOUNT)) {
 		o = play(try_files, (struct gk_box_stub){0});
 		expect_clean("nothing can be written but the own folder", &o);
+		o = play(try_attributes, (struct gk_box_stub){0});
+		expect_clean("mode, owner, times, size and attributes of files cannot be changed", &o);
 	} else {
 		skip("files", "neither mounts nor Landlock here");
 	}
@@ -319,6 +336,39 @@ static void test_creations(void)
 	ok(o.stub.timed_out && o.stub.creations <= 30 && !o.children_left, "one that stays is killed at the deadline");
 }
 
+static void fill_the_folder(void)
+{
+	char path[128], block[4096] = "x";
+
+	for (int i = 0; i < 200; i++) {
+		int fd;
+
+		snprintf(path, sizeof path, "%s/geak-test-%d", tmp_folder, i);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		for (int k = 0; fd >= 0 && k < 128; k++)
+			if (write(fd, block, sizeof block) < 0)
+				break;
+		close(fd);
+		usleep(5000);
+	}
+}
+
+static void test_disk(void)
+{
+	char own[] = "/tmp/geak-t-disk-XXXXXX";
+	struct outcome o;
+	const char *old = tmp_folder;
+
+	tmp_folder = mkdtemp(own);
+	o = play(fill_the_folder, (struct gk_box_stub){.tmp_folder = own, .tmp_bytes = 4 << 20, .wall_ms = 20000});
+	if (o.layers & GK_BOX_HAS_MOUNT)
+		ok(!o.stub.signaled && !o.stub.over_disk, "a folder with a mount of its own has a size of its own");
+	else
+		ok(o.stub.over_disk && o.stub.signaled, "who fills a folder is stopped");
+	gk_tree_remove(own, &(struct gk_err){0});
+	tmp_folder = old;
+}
+
 static void test_memory(void)
 {
 	struct outcome o;
@@ -337,12 +387,17 @@ int main(void)
 {
 	tmp_folder = gk_box_tmp_folder(NULL);
 	is_int(gk_box_api(), GK_BOX_API, "library and header are of one version");
+	snprintf(victim, sizeof victim, "/tmp/geak-t-victim-%d", (int)getpid());
+	close(open(victim, O_WRONLY | O_CREAT, 0600));
 	test_tier();
 	test_creations();
 	test_memory();
+	test_disk();
 	is_plain = true;
 	printf("# without CAP_SYS_ADMIN\n");
 	test_tier();
 	test_creations();
+	test_disk();
+	unlink(victim);
 	return done_testing();
 }
