@@ -115,6 +115,14 @@ static bool all_won(const struct gk_story *story)
 	return true;
 }
 
+static bool has_winner(const struct gk_story *story)
+{
+	for (size_t i = 0; i < story->task_count; i++)
+		if (story->tasks[i].winner)
+			return true;
+	return false;
+}
+
 static void print_summary(const struct gk_story *story, const struct given *given, const struct gk_term *term)
 {
 	if (given->json) {
@@ -126,7 +134,9 @@ static void print_summary(const struct gk_story *story, const struct given *give
 	}
 	gk_term_print(term, GK_PLAIN, "\n");
 	gk_summary_print(story, term);
-	gk_term_print(term, GK_PLAIN, "winners %s/best/, report %s/report.html\n", story->folder, story->folder);
+	if (has_winner(story))
+		gk_term_print(term, GK_PLAIN, "winners %s/best/, ", story->folder);
+	gk_term_print(term, GK_PLAIN, "report %s/report.html\n", story->folder);
 }
 
 /* The report is written however the run ended: what there is can be read. */

@@ -42,7 +42,7 @@ void engine_show(const struct track *track, const struct gk_event *event, const 
 		.number = track->row.number,
 		.attempt = track->written,
 		.doing = doing,
-		.active = track->doing == DOING_ASK || track->doing == DOING_JUDGE,
+		.active = track->doing == DOING_ASK || track->doing == DOING_JUDGE || track->doing == DOING_PROBE,
 		.correct = has_correct(track->agent),
 		.stopped = gk_agent_is_stopped(track->agent),
 	};
@@ -87,7 +87,7 @@ static bool all_stopped(const struct engine *engine)
 static bool has_news(const struct engine *engine)
 {
 	for (size_t i = 0; i < engine->track_count; i++)
-		if (engine->tracks[i].came.has_answer || engine->tracks[i].came.has_verdict)
+		if (engine->tracks[i].came.has_answer || engine->tracks[i].came.has_verdict || engine->tracks[i].probe_came)
 			return true;
 	return false;
 }

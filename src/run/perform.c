@@ -72,16 +72,32 @@ static void judged(void *ctx, uint64_t job, struct gk_verdict *verdict)
 	track->engine->judgings_out--;
 }
 
+static void probed(void *ctx, uint64_t job, struct gk_verdict *verdict)
+{
+	struct track *track = ctx;
+
+	(void)job;
+	track->probe_came = true;
+	track->probe_failed = verdict->outcome == GK_INFRA;
+	track->engine->judgings_out--;
+	gk_verdict_release(verdict);
+}
+
 static int submit(struct track *track, struct gk_err *e)
 {
 	struct engine *engine = track->engine;
+	const struct gk_task *task = track->task;
 	gk_arena_auto arena = {0};
 	char *source;
 	size_t size;
 
+	if (track->doing == DOING_PROBE) {
+		engine->options->judging->submit(engine->evaluator, task, task->reference, task->reference_size, probed, track);
+		return 0;
+	}
 	if (gk_store_blob_get(engine->store, track->code, &arena, &source, &size, e) < 0)
 		return -1;
-	engine->options->judging->submit(engine->evaluator, track->task, source, size, judged, track);
+	engine->options->judging->submit(engine->evaluator, task, source, size, judged, track);
 	return 0;
 }
 

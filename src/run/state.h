@@ -7,7 +7,8 @@
 #include "run/engine.h"
 
 enum judging_purpose { JUDGE_ATTEMPTS, JUDGE_WINNERS };
-enum doing { DOING_NOTHING, DOING_ASK, DOING_JUDGE, DOING_SUSPENDED };
+/* PROBE: our own judging failed; the task's reference tells whether it fails for everybody. */
+enum doing { DOING_NOTHING, DOING_ASK, DOING_JUDGE, DOING_PROBE, DOING_SUSPENDED };
 
 /* What a turn of the loop brought: an answer or a verdict, not yet journalled. */
 struct completion {
@@ -36,6 +37,7 @@ struct track {
 	char role[24];         /* of the prompt that is out */
 	char code[GK_HEX_SIZE]; /* of the candidate that is judged */
 	struct completion came;
+	bool probe_came, probe_failed;
 };
 
 /* A task's winner on its way to confirmation. */

@@ -91,12 +91,46 @@ static int take_verdict(struct track *track, struct gk_err *e)
 	                   json_pack("{s:s, s:o}", "code", track->code, "verdict", gk_verdict_to_json(verdict)), id, e);
 }
 
+/*
+ * Our own failure may be about this one candidate, or about this machine, now:
+ * then the trajectory must not end by it. The reference, which passes where
+ * judging works, tells which; until it has, the verdict waits.
+ */
+static bool must_probe(struct track *track)
+{
+	if (track->doing != DOING_JUDGE || track->came.verdict.outcome != GK_INFRA)
+		return false;
+	track->doing = DOING_PROBE;
+	track->to_perform = true;
+	track->probe_came = track->probe_failed = false;
+	track->engine->judgings_out++;
+	return true;
+}
+
+static int take_probe(struct track *track, struct gk_err *e)
+{
+	struct engine *engine = track->engine;
+
+	track->probe_came = false;
+	if (!track->probe_failed)
+		return take_verdict(track, e);
+	track->doing = DOING_SUSPENDED;
+	gk_err_set(&engine->suspended, GK_ERR_SYSTEM, "no candidate can be judged: %s", track->came.verdict.message);
+	return 0;
+}
+
 static int take_completion(struct track *track, struct gk_err *e)
 {
 	int rc = 0;
 
-	if (track->came.has_answer)
+	if (track->doing == DOING_PROBE && !track->probe_came)
+		return 0;
+	if (track->doing == DOING_PROBE)
+		rc = take_probe(track, e);
+	else if (track->came.has_answer)
 		rc = take_answer(track, e);
+	else if (track->came.has_verdict && must_probe(track))
+		return 0;
 	else if (track->came.has_verdict)
 		rc = take_verdict(track, e);
 	completion_release(&track->came);
@@ -266,7 +300,7 @@ static int fill_transaction(struct engine *engine, struct gk_err *e)
 	bool judged = false;
 
 	for (size_t i = 0; i < engine->track_count; i++) {
-		judged |= engine->tracks[i].came.has_verdict;
+		judged |= engine->tracks[i].came.has_verdict && engine->tracks[i].doing != DOING_PROBE;
 		if (take_completion(&engine->tracks[i], e) < 0)
 			return -1;
 	}
@@ -281,7 +315,8 @@ static const char *doing_text(const struct track *track, char text[48])
 		snprintf(text, 48, "asking %s", track->role);
 	else
 		snprintf(text, 48, "%s", gk_agent_is_stopped(track->agent) ? "stopped" :
-		         track->doing == DOING_JUDGE ? "judging" : track->doing == DOING_SUSPENDED ? "suspended" : "waiting");
+		         track->doing == DOING_JUDGE || track->doing == DOING_PROBE ? "judging" :
+		         track->doing == DOING_SUSPENDED ? "suspended" : "waiting");
 	return text;
 }
 

@@ -30,9 +30,9 @@ ledger = json.load(sys.stdin)["ledger"]
 print(ledger["sends"] - ledger["lost"] - ledger["requests"])'
 }
 
-"$python" tests/command/make_answers.py suites/starter flip vector_add >"$T/made.jsonl"
+"$python" tests/command/make_answers.py suites/starter flip >"$T/made.jsonl"
 begun=$(date +%s)
-run geak run starter/flip starter/vector_add -m "replay:$T/made.jsonl" --iterations 4 --parallel 2 -o "$T/base" -q
+run geak run starter/flip -m "replay:$T/made.jsonl" --iterations 4 --parallel 2 -o "$T/base" -q
 code_is 0 "an undisturbed run finds its kernels"
 lasted=$(($(date +%s) - begun + 1))
 want=$(table "$T/base")
@@ -50,14 +50,14 @@ n=0
 while [ "$n" -lt "$kills" ]; do
 	n=$((n + 1))
 	folder=$T/kill-$n
-	"$GEAK" run starter/flip starter/vector_add -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
+	"$GEAK" run starter/flip -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
 		-o "$folder" -q >"$T/.first" 2>&1 & # not the shell function: the signal is for geak itself
 	pid=$!
 	moment=$("$python" -c "import random; print(round(random.uniform(0.02, $lasted), 2))")
 	sleep "$moment"
 	kill -9 "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	run geak run starter/flip starter/vector_add -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
+	run geak run starter/flip -m openai:test --base-url "$url" --seed "$seed" --iterations 4 --parallel 2 \
 		-o "$folder" -q
 	code_is 0 "killed after $moment s of about $lasted s, it goes on"
 	is "$(table "$folder")" "$want" "and ends as the undisturbed run"

@@ -66,6 +66,8 @@ static void script_answer(const struct gk_model_request *request, char *text, si
 		snprintf(text, size, "Strategy: think first\nNo code today.");
 		return;
 	}
+	if (strcmp(request->task, "other") == 0 && request->ordinal == 1)
+		word = "infra";
 	if (strcmp(request->task, "other") != 0 && request->ordinal > 0)
 		word = request->ordinal == 2 ? "flaky" : "right";
 	snprintf(text, size, "Strategy: %s number %d\n\n```python\n# %s %s %d %d\n```\n", word, request->ordinal, word,
@@ -136,6 +138,7 @@ struct gk_evaluator {
 	bool confirming;
 };
 
+static bool script_judge_is_broken; /* nothing can be judged */
 static int script_judgings, script_opened, script_open_now;
 static uint8_t script_attempt_secret[GK_HASH_BYTES], script_last_secret[GK_HASH_BYTES];
 
@@ -158,7 +161,9 @@ static void script_judged(void *ctx)
 	struct gk_verdict verdict = {.stage = GK_STAGE_EXEC, .call = true, .evidence = GK_SIMULATED, .plan_hash = "",
 	                             .kind = "pass", .message = "", .exec = true};
 
-	if (strstr(job->source, "wrong") || (job->confirming && strstr(job->source, "flaky"))) {
+	if (script_judge_is_broken || strstr(job->source, "infra")) {
+		verdict = (struct gk_verdict){.outcome = GK_INFRA, .kind = "infra", .message = "no zygote", .plan_hash = ""};
+	} else if (strstr(job->source, "wrong") || (job->confirming && strstr(job->source, "flaky"))) {
 		verdict.outcome = GK_FAIL;
 		verdict.exec = false;
 		verdict.kind = "wrong_values";
@@ -215,7 +220,7 @@ static void script_make_tasks(void)
 		*task = (struct gk_task){.id = ids[i], .title = ids[i], .category = "test", .origin = "test", .folder = "/t",
 		                         .entry = "f", .signature = "f(x: Tensor) -> Tensor", .params = params,
 		                         .param_count = 1, .returns = returns, .return_count = 1, .instruction = "Do it.",
-		                         .reference = "", .oracle_path = "/t/oracle.py", .difficulty = 1};
+		                         .reference = "right", .reference_size = 5, .oracle_path = "/t/oracle.py", .difficulty = 1};
 		gk_hash_hex(ids[i], strlen(ids[i]), task->hash);
 	}
 }

@@ -201,6 +201,27 @@ static void a_model_that_refuses_for_good_ends_the_run_resumable(void)
 	script_end(&run);
 }
 
+static void a_broken_judge_suspends_the_run(void)
+{
+	struct gk_err e = {0};
+	struct script_run run;
+
+	next_folder();
+	script_prepare(&run, folder, 1, &e);
+	script_judge_is_broken = true;
+	ok(script_go(&run, &e) == 0 && run.end == GK_RUN_SUSPENDED, "a judge that fails for the reference, too, suspends the run");
+	is_text(run.why.text, "no candidate can be judged: no zygote", "why is said");
+	script_end(&run);
+	gk_free_auto char *digest = script_digest(folder);
+	is_int(events_of(digest, " judged "), 0, "nothing is held against a candidate");
+	script_judge_is_broken = false;
+	script_prepare(&run, folder, 1, &e);
+	ok(script_go(&run, &e) == 0 && run.end == GK_RUN_DONE, "which goes on once that is mended");
+	script_end(&run);
+	gk_free_auto char *later = script_digest(folder);
+	ok(events_of(later, "\"outcome\":\"infra\"") > 0, "a failure on one candidate alone is journalled");
+}
+
 static void a_refused_prompt_is_an_event(void)
 {
 	struct gk_err e = {0};
@@ -269,6 +290,7 @@ int main(void)
 	a_run_goes_on_after_a_kill_at_any_place();
 	a_model_that_gives_up_suspends_the_run();
 	a_model_that_refuses_for_good_ends_the_run_resumable();
+	a_broken_judge_suspends_the_run();
 	a_refused_prompt_is_an_event();
 	a_spent_budget_stops_every_trajectory();
 	other_flags_and_changed_files_are_refused();

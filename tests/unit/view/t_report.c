@@ -151,6 +151,53 @@ static void damaged_rows_are_errors(void)
 	ok(!is_read(), "a configuration that is no JSON is refused");
 }
 
+/* Bytes changed at random all over the file: whatever is read, nothing breaks. */
+static void a_damaged_file_never_breaks_the_reader(void)
+{
+	gk_free_auto char *path = NULL, *bytes = NULL;
+	unsigned state = 2463534242u;
+	int opened = 0;
+	struct gk_err e;
+	size_t size;
+
+	if (asprintf(&path, "%s/journal.sqlite", folder) < 0 || gk_file_read(path, 1 << 26, &bytes, &size, &e) < 0)
+		abort();
+	for (int round = 0; round < 300; round++) {
+		gk_free_auto char *damaged = gk_alloc(size);
+		struct gk_store *store;
+		struct gk_story story;
+
+		memcpy(damaged, bytes, size);
+		for (int i = 0; i < 1 + round % 8; i++) {
+			state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+			damaged[state % size] = (char)(state >> 24);
+		}
+		gk_file_write(path, damaged, size, &e);
+		store = gk_store_open_read(folder, &e);
+		if (store && gk_story_read(store, &story, &e) == 0) {
+			gk_buf_auto page = GK_BUF_INIT;
+
+			gk_page_add(&page, store, &story);
+			gk_story_release(&story);
+			opened++;
+		}
+		gk_store_close(store);
+	}
+	ok(opened > 0 && opened < 300, "a file with damaged bytes is read, or refused");
+}
+
+static void fresh_run(void)
+{
+	struct gk_err e = {0};
+	struct script_run run;
+
+	gk_tree_remove(folder, &e);
+	if (script_prepare(&run, folder, 1, &e) < 0)
+		abort();
+	write_run(run.options.store);
+	script_end(&run);
+}
+
 int main(void)
 {
 	struct gk_err e = {0};
@@ -167,6 +214,8 @@ int main(void)
 	ok(gk_page_write(run.options.store, &story, &e) == 0, "the page is written");
 	gk_story_release(&story);
 	script_end(&run);
+	a_damaged_file_never_breaks_the_reader();
+	fresh_run();
 	damaged_rows_are_errors();
 	gk_tree_remove(folder, &e);
 	return done_testing();
