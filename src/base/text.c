@@ -188,6 +188,8 @@ bool gk_text_to_double(const char *text, double *value)
 
 void gk_text_number(double value, char text[32])
 {
+	char wide[64] = "";
+
 	if (isnan(value)) {
 		snprintf(text, 32, "nan");
 		return;
@@ -198,8 +200,9 @@ void gk_text_number(double value, char text[32])
 	}
 	/* %g drops zeros at the end, so that 15 digits are the shortest form of all that fits into them. */
 	for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
-		snprintf(text, 32, "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
+		snprintf(wide, sizeof wide, "%.*g", digits, value);
+		if (strtod(wide, NULL) == value)
 			break;
 	}
+	memcpy(text, wide, 32); /* 24 bytes at most: "-2.2250738585072014e-308" */
 }
