@@ -9,10 +9,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define TO_INT(name, type, expression)                                                                       \
+#define TO(to, name, type, expression)                                                                       \
 	static void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)                 \
 	{                                                                                                    \
-		int32_t *d = dst;                                                                            \
+		to *d = dst;                                                                                 \
 		const type *p = a;                                                                           \
                                                                                                              \
 		(void)b, (void)c;                                                                            \
@@ -22,6 +22,7 @@
 			d[i] = (expression);                                                                 \
 		}                                                                                            \
 	}
+#define TO_INT(name, type, expression) TO(int32_t, name, type, expression)
 TO_INT(isnan_f32, float, x != x)
 TO_INT(isnan_f64, double, x != x)
 TO_INT(isinf_f32, float, isinf(x) != 0)
@@ -34,6 +35,27 @@ TO_INT(popc_i32, uint32_t, __builtin_popcount(x))
 TO_INT(clz_i32, uint32_t, x ? __builtin_clz(x) : 32)
 TO_INT(ffs_i32, uint32_t, x ? __builtin_ctz(x) + 1 : 0)
 TO_INT(abs_i32, uint32_t, (int32_t)(x >> 31 ? 0 - x : x))
+
+/* Beyond the range: the nearest end; NaN gives 0. */
+static int64_t whole(double x, double least, double greatest)
+{
+	if (x != x)
+		return 0;
+	if (x >= greatest)
+		return greatest < 0x1p63 ? (int64_t)greatest : INT64_MAX;
+	return x <= least ? (int64_t)least : (int64_t)x;
+}
+#define WHOLE_32(x) ((int32_t)whole(x, -0x1p31, 0x1p31 - 1))
+#define WHOLE_64(x) whole(x, -0x1p63, 0x1p63)
+TO(int64_t, llrint_f32, float, WHOLE_64(rint((double)x)))
+TO(int64_t, llrint_f64, double, WHOLE_64(rint(x)))
+TO(int64_t, llround_f32, float, WHOLE_64(round((double)x)))
+TO(int64_t, llround_f64, double, WHOLE_64(round(x)))
+TO_INT(int_nearest_f32, float, WHOLE_32(rint((double)x)))
+TO_INT(int_nearest_f64, double, WHOLE_32(rint(x)))
+TO_INT(int_down_f32, float, WHOLE_32(floor((double)x)))
+TO_INT(int_up_f32, float, WHOLE_32(ceil((double)x)))
+TO_INT(int_zero_f32, float, WHOLE_32(trunc((double)x)))
 
 #define BY_INT(name, type, expression)                                                                       \
 	static void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)                 \
@@ -69,6 +91,13 @@ static const struct odd odds[] = {
 	{"signbit", {GK_IR_I32, GK_IR_F32}, signbit_f32},  {"signbit", {GK_IR_I32, GK_IR_F64}, signbit_f64},
 	{"popc", {GK_IR_I32, GK_IR_I32}, popc_i32},        {"clz", {GK_IR_I32, GK_IR_I32}, clz_i32},
 	{"ffs", {GK_IR_I32, GK_IR_I32}, ffs_i32},          {"abs", {GK_IR_I32, GK_IR_I32}, abs_i32},
+	{"llrint", {GK_IR_I64, GK_IR_F32}, llrint_f32},    {"llrint", {GK_IR_I64, GK_IR_F64}, llrint_f64},
+	{"llround", {GK_IR_I64, GK_IR_F32}, llround_f32},  {"llround", {GK_IR_I64, GK_IR_F64}, llround_f64},
+	{"float2int_rn", {GK_IR_I32, GK_IR_F32}, int_nearest_f32},
+	{"float2int_rd", {GK_IR_I32, GK_IR_F32}, int_down_f32},
+	{"float2int_ru", {GK_IR_I32, GK_IR_F32}, int_up_f32},
+	{"float2int_rz", {GK_IR_I32, GK_IR_F32}, int_zero_f32},
+	{"double2int_rn", {GK_IR_I32, GK_IR_F64}, int_nearest_f64},
 	{"ldexp", {GK_IR_F32, GK_IR_F32, GK_IR_I32}, ldexp_f32},
 	{"ldexp", {GK_IR_F64, GK_IR_F64, GK_IR_I32}, ldexp_f64},
 	{"powi", {GK_IR_F32, GK_IR_F32, GK_IR_I32}, powi_f32},

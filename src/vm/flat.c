@@ -283,7 +283,7 @@ void vm_flat_op(struct vm_flat *f, const struct gk_ir_op *op)
 	else if (f->where == VM_IN_CODE && class == GK_IR_CLASS_CONTROL)
 		vm_flat_control(f, op);
 	else if (f->where == VM_IN_SIDE || !vm_flat_tile(f, op))
-		vm_emit_refusal(f, op, "");
+		vm_emit_refusal(f, op, gk_ir_attr_text(f->ir, op, "symbol", ""));
 }
 
 void vm_flat_block(struct vm_flat *f, const struct gk_ir_block *block)

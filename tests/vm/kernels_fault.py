@@ -169,6 +169,14 @@ def assembler(x_ptr, out_ptr, N: tl.constexpr):
     tl.store(out_ptr + i, y)
 
 
+@case(1, lambda d: [d.floats(64), d.out(64)], N=64, fault="unsupported", message="__nv_cyl_bessel_i0f is not simulated yet")
+@triton.jit
+def unknown_function(x_ptr, out_ptr, N: tl.constexpr):
+    i = tl.arange(0, N)
+    x = tl.load(x_ptr + i)
+    tl.store(out_ptr + i, tl.extra.cuda.libdevice.cyl_bessel_i0(x))  # fault
+
+
 def halves(args):
     x, out, total = args
     out[:50] = x[:50]

@@ -250,6 +250,25 @@ def library(x_ptr, y_ptr, out_ptr, N: tl.constexpr):
     tl.store(out_ptr + 7 * N + i, tl.extra.cuda.libdevice.fast_expf(x))
 
 
+def odd_library_in_torch(args):
+    x, out, whole = args
+    n = x.numel()
+    out[:n] = (x.double() ** 3).float()
+    out[n:] = x.isfinite().float()
+    whole.copy_(x.round())
+
+
+@case(1, lambda d: [d.floats(256, f32, 40), d.out(512), d.out(256, torch.int64)], N=256, expected=odd_library_in_torch, tolerance=1,
+      why=LIBM)
+@triton.jit
+def library_of_other_kinds(x_ptr, out_ptr, whole_ptr, N: tl.constexpr):
+    i = tl.arange(0, N)
+    x = tl.load(x_ptr + i)
+    tl.store(out_ptr + i, tl.extra.cuda.libdevice.pow(x, i * 0 + 3))
+    tl.store(out_ptr + N + i, tl.extra.cuda.libdevice.finitef(x).to(tl.float32))
+    tl.store(whole_ptr + i, tl.extra.cuda.libdevice.llrint(x))
+
+
 def rocm_in_torch(args):
     args[1].copy_(args[0].to(f64).tanh())
 
