@@ -326,6 +326,47 @@ bool judge_claims(struct gk_cascade *c, int take, const struct gk_judge_data *da
 	return right;
 }
 
+static void blank_args(json_t *launch)
+{
+	json_t *args = json_object_get(launch, "args"), *arg;
+	size_t i;
+
+	json_array_foreach (args, i, arg) {
+		if (json_object_get(arg, "v"))
+			json_object_set_new(arg, "v", json_integer(0));
+		if (json_object_get(arg, "bits"))
+			json_object_set_new(arg, "bits", json_string(""));
+	}
+}
+
+/* What the plan does but for the values of its kernels' scalar arguments. */
+static json_t *without_scalars(const struct gk_plan *plan)
+{
+	json_t *json = gk_plan_to_json(plan), *step, *variant;
+	size_t i, j;
+
+	json_object_del(json, "from");
+	json_object_del(json, "case");
+	json_array_foreach (json_object_get(json, "steps"), i, step) {
+		blank_args(step);
+		json_array_foreach (json_object_get(step, "variants"), j, variant)
+			blank_args(json_object_get(variant, "launch"));
+	}
+	return json;
+}
+
+/*
+ * Where scalars stand for data, Python may compute arguments from them (alpha * log2(e)): each take is executed
+ * with the values it was captured with, so that such arguments are tested all the same.
+ */
+static bool differ_in_scalars_only(const struct gk_plan *a, const struct gk_plan *b)
+{
+	gk_json_auto *left = without_scalars(a);
+	gk_json_auto *right = without_scalars(b);
+
+	return json_equal(left, right) != 0;
+}
+
 bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_t *second_args,
                      size_t case_index)
 {
@@ -347,7 +388,8 @@ bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_
 				json_number_value(json_object_get(json_array_get(second_args, i), "value"));
 		}
 	}
-	if (gk_plan_is_same(s->plans[0], s->plans[1], scalars, count, why, sizeof why))
+	if (gk_plan_is_same(s->plans[0], s->plans[1], scalars, count, why, sizeof why) ||
+	    (c->has_data && differ_in_scalars_only(s->plans[0], s->plans[1])))
 		return true;
 	gk_buf_add_text(&words, "two calls with equal shapes did not do the same: ");
 	gk_describe_foreign(&words, why, sizeof why);

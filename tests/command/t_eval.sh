@@ -57,8 +57,10 @@ is "$(field "$T/.out" 'sorted(c["case"] for c in j["results"][0]["cases"]) != so
 
 # ---- planted mistakes ----
 
-for task in vector_add row_softmax flip; do
-	"$GEAK" eval "starter/$task" -c "tests/data/candidates/$task" --json >"$T/$task.json" 2>"$T/err"
+for task in vector_add row_softmax flip axpy; do
+	target=starter/$task
+	[ "$task" != axpy ] || target=tests/data/suites/judged/axpy # in place, a scalar that is data, atomics, two outputs
+	"$GEAK" eval "$target" -c "tests/data/candidates/$task" --json >"$T/$task.json" 2>"$T/err"
 	is "$?" 1 "$task: a folder with wrong candidates exits with 1"
 	for file in tests/data/candidates/"$task"/*.py; do
 		name=$(basename "$file")

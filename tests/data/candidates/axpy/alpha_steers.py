@@ -1,0 +1,22 @@
+# expect: fail unstable_plan
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def axpy_kernel(acc, x, positive, alpha, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    a = tl.load(acc + at, mask=inside, other=0.0).to(tl.float32)
+    b = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    out = a + alpha * b
+    tl.store(acc + at, out.to(acc.dtype.element_ty), mask=inside)
+    tl.atomic_add(positive, tl.sum((out > 0.1).to(tl.int32), axis=0))
+
+
+def axpy(acc, x, alpha):
+    positive = torch.zeros((1,), dtype=torch.int32, device=acc.device)
+    n = acc.numel() if alpha < 6 else acc.numel() + 1
+    axpy_kernel[(triton.cdiv(n, 256),)](acc, x, positive, alpha, n, BLOCK=256)
+    return acc, positive
