@@ -12,7 +12,7 @@ def axpy_kernel(acc, x, positive, alpha, n, BLOCK: tl.constexpr):
     b = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
     out = a + 2.5 * b
     tl.store(acc + at, out.to(acc.dtype.element_ty), mask=inside)
-    tl.atomic_add(positive, tl.sum((out > 0.1).to(tl.int32), axis=0))
+    tl.atomic_add(positive, tl.sum((b > 0).to(tl.int32), axis=0))
 
 
 def axpy(acc, x, alpha):

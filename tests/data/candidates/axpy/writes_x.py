@@ -13,7 +13,7 @@ def axpy_kernel(acc, x, positive, alpha, n, BLOCK: tl.constexpr):
     out = a + alpha * b
     tl.store(acc + at, out.to(acc.dtype.element_ty), mask=inside)
     tl.store(x + at, out.to(x.dtype.element_ty), mask=inside)
-    tl.atomic_add(positive, tl.sum((out > 0.1).to(tl.int32), axis=0))
+    tl.atomic_add(positive, tl.sum((b > 0).to(tl.int32), axis=0))
 
 
 def axpy(acc, x, alpha):
