@@ -331,7 +331,8 @@ static void blank_args(json_t *launch)
 	json_t *args = json_object_get(launch, "args"), *arg;
 	size_t i;
 
-	json_array_foreach (args, i, arg) {
+	json_array_foreach(args, i, arg)
+	{
 		if (json_object_get(arg, "v"))
 			json_object_set_new(arg, "v", json_integer(0));
 		if (json_object_get(arg, "bits"))
@@ -347,17 +348,18 @@ static json_t *without_scalars(const struct gk_plan *plan)
 
 	json_object_del(json, "from");
 	json_object_del(json, "case");
-	json_array_foreach (json_object_get(json, "steps"), i, step) {
+	json_array_foreach(json_object_get(json, "steps"), i, step)
+	{
 		blank_args(step);
-		json_array_foreach (json_object_get(step, "variants"), j, variant)
+		json_array_foreach(json_object_get(step, "variants"), j, variant)
 			blank_args(json_object_get(variant, "launch"));
 	}
 	return json;
 }
 
 /*
- * Where scalars stand for data, Python may compute arguments from them (alpha * log2(e)): each take is executed
- * with the values it was captured with, so that such arguments are tested all the same.
+ * Where scalars stand for data, Python may compute arguments from them (alpha * log2(e)): each take is
+ * executed with the values it was captured with, so that such arguments are tested all the same.
  */
 static bool differ_in_scalars_only(const struct gk_plan *a, const struct gk_plan *b)
 {

@@ -276,14 +276,32 @@ static json_t *executed_json(const struct job *job)
 	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms);
 }
 
+/* A plan that wants more than there is says nothing about us, and is no error. */
+static int refuse_memory(struct job *job, const struct gk_err *why, json_t **json)
+{
+	snprintf(job->run.finding.kind, sizeof job->run.finding.kind, "memory");
+	snprintf(job->run.finding.message, sizeof job->run.finding.message, "%.500s", why->text);
+	job->run.finding.buffer = -1;
+	job->outputs = json_array();
+	*json = executed_json(job);
+	return 0;
+}
+
 static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, int *fds, size_t *count,
                    struct gk_err *e)
 {
 	struct gk_device *device = job->launcher->device;
 
-	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory, e) <
-	    0)
-		return -1;
+	struct gk_err why = {0};
+
+	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory,
+	                            &why) < 0) {
+		if (why.kind != GK_ERR_INPUT) {
+			*e = why;
+			return -1;
+		}
+		return refuse_memory(job, &why, json);
+	}
 	job->run.plan = job->plan;
 	job->run.modules = job->modules;
 	run_steps(job);
