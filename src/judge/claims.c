@@ -351,8 +351,9 @@ static json_t *without_scalars(const struct gk_plan *plan)
 	json_array_foreach(json_object_get(json, "steps"), i, step)
 	{
 		blank_args(step);
-		json_array_foreach(json_object_get(step, "variants"), j, variant)
+		json_array_foreach(json_object_get(step, "variants"), j, variant) {
 			blank_args(json_object_get(variant, "launch"));
+		}
 	}
 	return json;
 }
