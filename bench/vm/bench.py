@@ -164,7 +164,8 @@ def page(rows: List[Dict[str, Any]]) -> str:
     lines = [
         "# The machine against Triton's interpreter", "",
         f"{datetime.date.today()}, {processor()}; {versions()}. Command: `make bench`. One thread each; the interpreter ran once,",
-        f"the machine {REPEATS} times, of which the fastest counts; its time is that of the launch, without reading the module.", "",
+        f"the machine {REPEATS} times, of which the fastest counts; its time is that of the launch, without reading the module.",
+        f"Load average of the computer while this ran: {os.getloadavg()[1]:.1f}.", "",
         "| task | case | interpreter, s | machine, ms | factor | largest difference of outputs |", "|---|---|---|---|---|---|",
     ]
     for r in rows:
