@@ -72,7 +72,9 @@ for task in vector_add row_softmax flip axpy; do
 done
 
 message() { field "$T/$1.json" '[r["verdict"]["message"] for r in j["results"] if r["candidate"] == "'"$2"'"][0]'; }
+# shellcheck disable=SC2034 # out_has looks at it
 out=$(message vector_add no_mask.py)
+# shellcheck disable=SC2016 # backquotes of the message
 out_has 'line 12: `tl.store(out + at, a + b)`' "an access out of bounds is shown with its line"
 out_has "kernel, line 12: tt.store: writes 4 bytes" "and what the kernel did"
 out=$(message vector_add half_grid.py)
