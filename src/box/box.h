@@ -17,7 +17,6 @@ struct box_process {
 	pid_t pid, parent;
 	unsigned long long start; /* pid and start name a process for good */
 	int64_t private_bytes;    /* resident and not of a file */
-	bool is_zombie;
 };
 
 /* Descendants of root (without it), parents before children; *list is malloc'ed. */
@@ -28,14 +27,16 @@ size_t gk_box_tree_kill(pid_t root, struct box_process **list);
 /* ---- landlock.c ---- */
 
 int gk_box_landlock_abi(void); /* 0: none */
-/* Reading and executing everywhere but in /dev, writing below folder (may be NULL) and to /dev/null only. -1 with errno. */
+/* Reading and executing everywhere but in /dev, writing below folder (may be NULL) and to /dev/null only. -1
+ * with errno. */
 int gk_box_landlock(const char *folder);
 
 /* ---- filter.c ---- */
 
 struct box_filter {
-	bool own_pids;       /* in a pid namespace of its own: signals need no filter */
-	bool own_mounts;     /* all is read-only: what Landlock does not cover (chmod and its like) needs no filter */
+	bool own_pids;        /* in a pid namespace of its own: signals need no filter */
+	bool own_mounts;      /* all is read-only: what Landlock does not cover (chmod and its like) needs no
+	                         filter */
 	bool count_creations; /* clone asks the listener */
 };
 /* Installs the filter; *listener gets the notification descriptor, or -1. -1 with errno. */

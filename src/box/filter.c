@@ -17,9 +17,10 @@
 #include "box.h"
 
 #define NAMESPACE_FLAGS                                                                                      \
-	((uint64_t)(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-	            CLONE_NEWCGROUP))
+	((uint64_t)(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |               \
+	            CLONE_NEWUTS | CLONE_NEWCGROUP))
 
+/* clang-format off: groups, not one name a line */
 static const char *const denied[] = {
 	/* other processes and the kernel */
 	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd",
@@ -36,12 +37,14 @@ static const char *const denied[] = {
 	"memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open", "socket", "move_pages",
 	"migrate_pages",
 };
+/* clang-format on */
 
-/* Landlock knows opening, making and removing, but not these: the owner of a file could lock everybody out of it. */
+/* Landlock knows opening, making and removing, but not these: an owner could lock everybody out. */
 static const char *const changes_of_files[] = {
-	"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
-	"futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
-	"fremovexattr", "removexattrat", "truncate", "truncate64", "file_setattr",
+	"chmod",        "fchmod",        "fchmodat",  "fchmodat2",  "chown",        "fchown",
+	"lchown",       "fchownat",      "utime",     "utimes",     "futimesat",    "utimensat",
+	"setxattr",     "lsetxattr",     "fsetxattr", "setxattrat", "removexattr",  "lremovexattr",
+	"fremovexattr", "removexattrat", "truncate",  "truncate64", "file_setattr",
 };
 
 static int deny(scmp_filter_ctx filter, const char *const *names, size_t count)
@@ -78,7 +81,8 @@ static int keep_signals_in(scmp_filter_ctx filter)
 	scmp_datum_t self = (scmp_datum_t)getpid();
 
 	for (size_t i = 0; i < sizeof aimed / sizeof aimed[0]; i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), aimed[i], 1, SCMP_A0(SCMP_CMP_NE, self, 0)) < 0)
+		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), aimed[i], 1,
+		                     SCMP_A0(SCMP_CMP_NE, self, 0)) < 0)
 			return -1;
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tkill), 0);
 }
@@ -118,7 +122,8 @@ int gk_box_filter(const struct box_filter *wanted, int *listener)
 		goto out;
 	/* Calls of the 32-bit table would pass by the list. */
 	code = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
-	if (code < 0 || deny_all(filter, wanted->own_mounts) < 0 || guard_creations(filter, wanted->count_creations) < 0 ||
+	if (code < 0 || deny_all(filter, wanted->own_mounts) < 0 ||
+	    guard_creations(filter, wanted->count_creations) < 0 ||
 	    (!wanted->own_pids && keep_signals_in(filter) < 0)) {
 		code = code < 0 ? code : -EINVAL;
 		goto out;

@@ -22,7 +22,7 @@
 
 #include "box.h"
 
-#define MAX_FILES      256
+#define MAX_FILES       256
 #define SYS_CLOSE_RANGE 436
 
 struct setup {
@@ -77,8 +77,8 @@ static int set_limits(struct setup *s)
 	mapped_bytes(&all, &data);
 	if (in->cpu_s > 0 && limit(RLIMIT_CPU, in->cpu_s) < 0)
 		return failed(s, "limit of processor time");
-	if (in->memory_bytes > 0 && (limit(RLIMIT_AS, all + in->memory_bytes) < 0 ||
-	                             limit(RLIMIT_DATA, data + in->memory_bytes) < 0))
+	if (in->memory_bytes > 0 &&
+	    (limit(RLIMIT_AS, all + in->memory_bytes) < 0 || limit(RLIMIT_DATA, data + in->memory_bytes) < 0))
 		return failed(s, "limit of memory");
 	if (in->file_bytes > 0 && limit(RLIMIT_FSIZE, in->file_bytes) < 0)
 		return failed(s, "limit of file size");
@@ -99,7 +99,8 @@ static int set_mounts(struct setup *s)
 	unshare(CLONE_NEWIPC);
 	if (gk_box_mount_private() < 0 || gk_box_mount_tmp(s->inside->tmp_folder, s->inside->file_bytes) < 0)
 		return failed(s, "private mounts");
-	/* Where /proc has covered parts (containers) a fresh one is refused; the old one is read-only then. */
+	/* Where /proc has covered parts (containers) a fresh one is refused; the old one is read-only then.
+	 */
 	gk_box_mount_proc();
 	s->layers |= GK_BOX_HAS_MOUNT;
 	return 0;
@@ -163,7 +164,8 @@ static int drop_rights(struct setup *s)
 	struct __user_cap_data_struct none[2] = {{0}};
 
 	for (int capability = 0; capability < 64; capability++)
-		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0); /* fails past the last one, and without the right */
+		prctl(PR_CAPBSET_DROP, capability, 0, 0,
+		      0); /* fails past the last one, and without the right */
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none) < 0)
 		return failed(s, "dropping capabilities");
@@ -192,10 +194,8 @@ static int send_descriptor(int socket, int fd)
 	} control = {.bytes = {0}};
 	char byte = 1;
 	struct iovec part = {&byte, 1};
-	struct msghdr message = {.msg_iov = &part,
-	                         .msg_iovlen = 1,
-	                         .msg_control = &control,
-	                         .msg_controllen = sizeof control};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 
 	control.head.cmsg_level = SOL_SOCKET;
 	control.head.cmsg_type = SCM_RIGHTS;

@@ -61,7 +61,8 @@ static uint64_t file_rights(int abi)
 {
 	uint64_t rights = (1u << 13) - 1;
 
-	return rights | (abi >= 2 ? FS_REFER : 0) | (abi >= 3 ? FS_TRUNCATE : 0) | (abi >= 5 ? FS_IOCTL_DEV : 0);
+	return rights | (abi >= 2 ? FS_REFER : 0) | (abi >= 3 ? FS_TRUNCATE : 0) |
+	       (abi >= 5 ? FS_IOCTL_DEV : 0);
 }
 
 static int allow(int ruleset, const char *path, uint64_t rights)
@@ -112,7 +113,8 @@ static int allow_reading(int ruleset)
 
 static int allow_devices(int ruleset, uint64_t all)
 {
-	static const char *const devices[] = {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/null"};
+	static const char *const devices[] = {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+	                                      "/dev/null"};
 	uint64_t rights = FS_READ_FILE;
 
 	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
@@ -126,7 +128,8 @@ static int allow_devices(int ruleset, uint64_t all)
 
 static int add_rules(int ruleset, const char *folder, uint64_t all)
 {
-	const uint64_t no_nodes = all & ~(uint64_t)(FS_MAKE_CHAR | FS_MAKE_BLOCK | FS_MAKE_SOCK | FS_IOCTL_DEV);
+	const uint64_t no_nodes =
+		all & ~(uint64_t)(FS_MAKE_CHAR | FS_MAKE_BLOCK | FS_MAKE_SOCK | FS_IOCTL_DEV);
 
 	if (allow_reading(ruleset) < 0 || allow_devices(ruleset, all) < 0)
 		return -1;

@@ -96,16 +96,17 @@ static void name_tier(struct gk_box_facts *facts)
 {
 	size_t used = strlen(facts->why);
 
-	facts->tier = facts->namespaces    ? "namespaces" :
-	              facts->landlock_abi ? "landlock" :
-	              facts->seccomp      ? "seccomp" :
-	                                    "limits";
+	facts->tier = facts->namespaces     ? "namespaces"
+	              : facts->landlock_abi ? "landlock"
+	              : facts->seccomp      ? "seccomp"
+	                                    : "limits";
 	if (!facts->landlock_abi)
 		snprintf(facts->why + used, sizeof facts->why - used, "%sno Landlock in this kernel",
 		         used ? "; " : "");
 	used = strlen(facts->why);
 	if (!facts->seccomp)
-		snprintf(facts->why + used, sizeof facts->why - used, "%sno seccomp filters", used ? "; " : "");
+		snprintf(facts->why + used, sizeof facts->why - used, "%sno seccomp filters",
+		         used ? "; " : "");
 }
 
 static void look(struct gk_box_facts *facts)

@@ -32,8 +32,8 @@
 
 enum step { STEP_PARENT, STEP_FDS, STEP_FOLDER, STEP_NAMESPACE, STEP_LIMIT, STEP_PRIVILEGE, STEP_EXEC };
 static const char *const step_words[] = {
-	[STEP_PARENT] = "parent is gone",         [STEP_FDS] = "descriptors",  [STEP_FOLDER] = "working folder",
-	[STEP_NAMESPACE] = "namespaces",          [STEP_LIMIT] = "limits",     [STEP_PRIVILEGE] = "no_new_privs",
+	[STEP_PARENT] = "parent is gone",     [STEP_FDS] = "descriptors", [STEP_FOLDER] = "working folder",
+	[STEP_NAMESPACE] = "namespaces",      [STEP_LIMIT] = "limits",    [STEP_PRIVILEGE] = "no_new_privs",
 	[STEP_EXEC] = "starting the program",
 };
 
@@ -149,8 +149,8 @@ static int set_limit(int what, int64_t value)
 static int set_limits(const struct gk_limits *limits)
 {
 	if (set_limit(RLIMIT_CPU, limits->cpu_s) < 0 || set_limit(RLIMIT_AS, limits->memory_bytes) < 0 ||
-	    set_limit(RLIMIT_NPROC, limits->processes) < 0 || set_limit(RLIMIT_FSIZE, limits->file_bytes) < 0 ||
-	    set_limit(RLIMIT_NOFILE, limits->files) < 0)
+	    set_limit(RLIMIT_NPROC, limits->processes) < 0 ||
+	    set_limit(RLIMIT_FSIZE, limits->file_bytes) < 0 || set_limit(RLIMIT_NOFILE, limits->files) < 0)
 		return -1;
 	return 0;
 }
@@ -177,7 +177,8 @@ _Noreturn static void become(struct plan *plan)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != plan->parent)
 		give_up(plan, STEP_PARENT);
-	execve(spawn->argv[0], (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)spawn->environment);
+	execve(spawn->argv[0], (char *const *)(uintptr_t)spawn->argv,
+	       (char *const *)(uintptr_t)spawn->environment);
 	give_up(plan, STEP_EXEC);
 }
 
@@ -217,7 +218,8 @@ static int follow(pid_t pid, int error_fd, const char *program, struct gk_child 
 	}
 	child->pid = pid;
 	remember(0, pid);
-	child->pidfd = (int)syscall(SYS_PIDFD_OPEN, pid, 0); /* the child cannot be reaped before us: no race */
+	child->pidfd =
+		(int)syscall(SYS_PIDFD_OPEN, pid, 0); /* the child cannot be reaped before us: no race */
 	if (child->pidfd >= 0)
 		return 0;
 	gk_err_errno(e, "%s: no descriptor for the process (Linux 5.3 or newer is needed)", program);

@@ -17,11 +17,11 @@
 
 /* 0 or less: that limit is left alone. */
 struct gk_limits {
-	int64_t cpu_s;          /* RLIMIT_CPU */
-	int64_t memory_bytes;   /* RLIMIT_AS */
-	int64_t processes;      /* RLIMIT_NPROC; root is exempt in the kernel */
-	int64_t file_bytes;     /* RLIMIT_FSIZE */
-	int64_t files;          /* RLIMIT_NOFILE */
+	int64_t cpu_s;        /* RLIMIT_CPU */
+	int64_t memory_bytes; /* RLIMIT_AS */
+	int64_t processes;    /* RLIMIT_NPROC; root is exempt in the kernel */
+	int64_t file_bytes;   /* RLIMIT_FSIZE */
+	int64_t files;        /* RLIMIT_NOFILE */
 };
 
 enum gk_namespace {
@@ -38,9 +38,10 @@ struct gk_spawn {
 	const char *folder;             /* working folder, or NULL */
 	struct {
 		int from, to;
-	} fds[GK_SPAWN_MAX_FDS]; /* from (ours) becomes to (the child's); all others are closed; 0-2 default to /dev/null */
+	} fds[GK_SPAWN_MAX_FDS]; /* from (ours) becomes to (the child's); all others are closed; 0-2 default
+	                            to /dev/null */
 	size_t fd_count;
-	unsigned namespaces; /* gk_namespace bits; take them from gk_box_probe()->namespaces */
+	unsigned namespaces;    /* gk_namespace bits; take them from gk_box_probe()->namespaces */
 	const char *tmp_folder; /* see GK_NS_MOUNT; NULL: no writable folder */
 	bool no_new_privileges;
 	struct gk_limits limits;
@@ -62,9 +63,11 @@ struct gk_child_end {
 
 /* Own session, SIGKILL at the death of this thread, default signals, its orphans become its children. */
 int gk_spawn(const struct gk_spawn *spawn, struct gk_child *child, struct gk_err *e);
-/* Reaps: 1 it has ended (child is released, *end filled unless NULL); 0 still running; waits when wait is true. */
+/* Reaps: 1 it has ended (child is released, *end filled unless NULL); 0 still running; waits when wait is
+ * true. */
 int gk_child_reap(struct gk_child *child, bool wait, struct gk_child_end *end);
-/* Kills the child and every descendant, reaps the child and those that became ours. Safe when already dead. */
+/* Kills the child and every descendant, reaps the child and those that became ours. Safe when already dead.
+ */
 void gk_child_kill(struct gk_child *child);
 
 /* Orphaned descendants become children of this process. Once, at the start. */
@@ -78,14 +81,15 @@ int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e)
 /* ---- what this machine can do ---- */
 
 struct gk_box_facts {
-	unsigned namespaces;  /* usable gk_namespace bits for a spawn, less PID (its first child's end would end it) */
-	bool pid_namespace;   /* each candidate can be PID 1 of its own */
-	int landlock_abi;     /* 0: none */
-	bool seccomp;         /* filters can be installed */
-	bool process_limit;   /* seccomp notification: creations of processes are counted */
+	unsigned namespaces; /* usable gk_namespace bits for a spawn, less PID (its first child's end would
+	                        end it) */
+	bool pid_namespace;  /* each candidate can be PID 1 of its own */
+	int landlock_abi;    /* 0: none */
+	bool seccomp;        /* filters can be installed */
+	bool process_limit;  /* seccomp notification: creations of processes are counted */
 	bool pidfd, subreaper;
-	const char *tier;     /* "namespaces", "landlock" (with seccomp), "seccomp", "limits" */
-	char why[256];        /* what is missing and the kernel's reason; "" when nothing is */
+	const char *tier; /* "namespaces", "landlock" (with seccomp), "seccomp", "limits" */
+	char why[256];    /* what is missing and the kernel's reason; "" when nothing is */
 };
 /* Tried out once per process (in a forked child), then remembered. */
 const struct gk_box_facts *gk_box_probe(void);

@@ -26,9 +26,9 @@
 #include "box.h"
 #include "inside.h"
 
-#define TICK_MS    100
-#define SWEEP_MS   5
-#define MAX_SWEEPS 2000
+#define TICK_MS       100
+#define SWEEP_MS      5
+#define MAX_SWEEPS    2000
 #define MAX_CREATIONS ((int64_t)1 << 40)
 
 #define SYS_PIDFD_SEND_SIGNAL 424
@@ -80,10 +80,8 @@ static int receive_descriptor(int socket)
 	} control;
 	char byte;
 	struct iovec part = {&byte, 1};
-	struct msghdr message = {.msg_iov = &part,
-	                         .msg_iovlen = 1,
-	                         .msg_control = &control,
-	                         .msg_controllen = sizeof control};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 	int fd = -1;
 
 	memset(&control, 0, sizeof control);

@@ -25,9 +25,8 @@ static void push(struct list *list, struct box_process process)
 {
 	if (list->count == list->capacity) {
 		size_t capacity = list->capacity ? list->capacity * 2 : 64;
-		struct box_process *items = capacity > MAX_PROCESSES ?
-		                                    NULL :
-		                                    realloc(list->items, capacity * sizeof *items);
+		struct box_process *items =
+			capacity > MAX_PROCESSES ? NULL : realloc(list->items, capacity * sizeof *items);
 
 		if (!items)
 			return; /* the next round finds the rest */
@@ -55,20 +54,22 @@ static bool read_small(const char *name, const char *file, char *text, size_t si
 /* pid (name) state parent ... field 22: start; field 24: resident pages. The name may hold anything. */
 static bool read_process(const char *name, struct box_process *process)
 {
-	char text[1024], state = 0;
+	char text[1024];
 	const char *rest;
 	long parent = 0, resident = 0, shared = 0;
 
 	if (!read_small(name, "stat", text, sizeof text))
 		return false;
 	rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1, " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-	                    &state, &parent, &process->start) != 3)
+	if (!rest ||
+	    sscanf(rest + 1,
+	           " %*c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+	           &parent, &process->start) != 2)
 		return false;
 	process->pid = (pid_t)strtol(name, NULL, 10);
 	process->parent = (pid_t)parent;
-	process->is_zombie = state == 'Z' || state == 'X';
-	if (read_small(name, "statm", text, sizeof text) && sscanf(text, "%*s %ld %ld", &resident, &shared) == 2)
+	if (read_small(name, "statm", text, sizeof text) &&
+	    sscanf(text, "%*s %ld %ld", &resident, &shared) == 2)
 		process->private_bytes = (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
 	return true;
 }
@@ -82,7 +83,8 @@ static struct list read_all(void)
 	while (folder && (entry = readdir(folder))) {
 		struct box_process process = {0};
 
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && read_process(entry->d_name, &process))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    read_process(entry->d_name, &process))
 			push(&all, process);
 	}
 	if (folder)
@@ -123,7 +125,7 @@ static size_t stop_new(pid_t root, struct list *known)
 	size_t count = gk_box_tree_list(root, &below), fresh = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (below[i].is_zombie || is_known(known, &below[i]))
+		if (is_known(known, &below[i])) /* a zombie counts: once its parent is gone we must reap it */
 			continue;
 		kill(below[i].pid, SIGSTOP);
 		push(known, below[i]);

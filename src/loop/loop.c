@@ -193,7 +193,8 @@ void gk_timer_set(struct gk_timer *timer, int64_t delay_ms, int64_t repeat_ms)
 	               repeat_ms > 0 ? (uint64_t)repeat_ms : 0);
 }
 
-struct gk_timer *gk_loop_timer(struct gk_loop *loop, int64_t delay_ms, int64_t repeat_ms, gk_loop_fn *fn, void *ctx)
+struct gk_timer *gk_loop_timer(struct gk_loop *loop, int64_t delay_ms, int64_t repeat_ms, gk_loop_fn *fn,
+                               void *ctx)
 {
 	struct gk_timer *timer = gk_alloc(sizeof *timer);
 
@@ -261,7 +262,8 @@ static void signal_came(uv_signal_t *handle, int number)
 		s->fn(s->ctx, number);
 }
 
-struct gk_signal *gk_loop_signal(struct gk_loop *loop, int number, gk_signal_fn *fn, void *ctx, struct gk_err *e)
+struct gk_signal *gk_loop_signal(struct gk_loop *loop, int number, gk_signal_fn *fn, void *ctx,
+                                 struct gk_err *e)
 {
 	struct gk_signal *s = gk_alloc(sizeof *s);
 	int code;

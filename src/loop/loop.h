@@ -32,7 +32,8 @@ struct gk_loop *gk_loop_new(struct gk_err *e);
 /* Stops every handle, waits for work under way (its done function does not run), frees. NULL is fine. */
 void gk_loop_free(struct gk_loop *loop);
 
-/* Until gk_loop_stop(), or until nothing is alive: no watch, timer, deferred call or work (but for those in the background). */
+/* Until gk_loop_stop(), or until nothing is alive: no watch, timer, deferred call or work (but for those in
+ * the background). */
 void gk_loop_run(struct gk_loop *loop);
 /* One round: waits for something to happen when wait is true. False: nothing is alive. */
 bool gk_loop_turn(struct gk_loop *loop, bool wait);
@@ -47,10 +48,11 @@ struct gk_watch *gk_loop_watch(struct gk_loop *loop, int fd, int events, gk_watc
                                struct gk_err *e);
 void gk_watch_set(struct gk_watch *watch, int events);
 void gk_watch_background(struct gk_watch *watch, bool background); /* true: does not keep the loop alive */
-void gk_watch_stop(struct gk_watch **watch);                       /* *watch may be NULL; it is NULL afterwards */
+void gk_watch_stop(struct gk_watch **watch); /* *watch may be NULL; it is NULL afterwards */
 
 /* First after delay_ms, then every repeat_ms (0: once; the timer is then idle, still to be stopped). */
-struct gk_timer *gk_loop_timer(struct gk_loop *loop, int64_t delay_ms, int64_t repeat_ms, gk_loop_fn *fn, void *ctx);
+struct gk_timer *gk_loop_timer(struct gk_loop *loop, int64_t delay_ms, int64_t repeat_ms, gk_loop_fn *fn,
+                               void *ctx);
 void gk_timer_set(struct gk_timer *timer, int64_t delay_ms, int64_t repeat_ms); /* starts anew */
 void gk_timer_background(struct gk_timer *timer, bool background);
 void gk_timer_stop(struct gk_timer **timer);
@@ -64,7 +66,8 @@ void gk_loop_forget(struct gk_loop *loop, const void *ctx);
 void gk_loop_work(struct gk_loop *loop, gk_work_fn *work, gk_loop_fn *done, void *ctx);
 
 /* Signals never keep the loop alive. */
-struct gk_signal *gk_loop_signal(struct gk_loop *loop, int number, gk_signal_fn *fn, void *ctx, struct gk_err *e);
+struct gk_signal *gk_loop_signal(struct gk_loop *loop, int number, gk_signal_fn *fn, void *ctx,
+                                 struct gk_err *e);
 void gk_signal_stop(struct gk_signal **signal);
 
 /*

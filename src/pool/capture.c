@@ -214,7 +214,8 @@ static void late(struct job *job)
 	} else if (!c->is_killed) {
 		decide(c, GK_CAPTURE_TIMED_OUT);
 	} else {
-		gk_err_set(&e, GK_ERR_SYSTEM, "the zygote did not end a candidate within %d s", GRACE_MS / 1000);
+		gk_err_set(&e, GK_ERR_SYSTEM, "the zygote did not end a candidate within %d s",
+		           GRACE_MS / 1000);
 		peer_fail(job->peer, &e);
 	}
 }
@@ -244,8 +245,8 @@ static void abandon(struct job *job)
 
 /* ---- the start ---- */
 
-static int open_pipe(struct capture_job *c, int *read_end, struct gk_watch **watch, gk_watch_fn *fn, int *write_end,
-                     struct gk_err *e)
+static int open_pipe(struct capture_job *c, int *read_end, struct gk_watch **watch, gk_watch_fn *fn,
+                     int *write_end, struct gk_err *e)
 {
 	int ends[2];
 
@@ -333,11 +334,12 @@ static json_t *request_json(const struct gk_capture_request *q, int64_t wall_ms)
 	                           (json_int_t)or_else(l->file_bytes, FILE_BYTES), "output_bytes",
 	                           (json_int_t)or_else(l->output_bytes, OUTPUT_BYTES));
 
-	return json_pack("{s:O, s:s, s:s, s:n, s:O, s:o, s:o}", "entry", q->entry, "target", q->target, "salt", q->salt,
-	                 "pick", "cases", q->cases, "allow", allow, "limits", limits);
+	return json_pack("{s:O, s:s, s:s, s:n, s:O, s:o, s:o}", "entry", q->entry, "target", q->target,
+	                 "salt", q->salt, "pick", "cases", q->cases, "allow", allow, "limits", limits);
 }
 
-uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn, void *ctx)
+uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
+                       void *ctx)
 {
 	struct capture_job *c = gk_alloc(sizeof *c);
 	struct pool *pool = (struct pool *)runner;

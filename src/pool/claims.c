@@ -16,7 +16,8 @@
 
 void claims_init(struct claims *claims)
 {
-	struct gk_frame_limits limits = {.allow_inline = true, .max_inline = MAX_BYTES, .max_total = MAX_BYTES};
+	struct gk_frame_limits limits = {
+		.allow_inline = true, .max_inline = MAX_BYTES, .max_total = MAX_BYTES};
 
 	*claims = (struct claims){0};
 	gk_frame_reader_init(&claims->reader, "the result pipe", &limits);
@@ -110,7 +111,8 @@ static int take_frame(struct claims *claims, struct gk_frame *frame)
 		claims->blob_bytes += frame->blobs[i].size;
 	if (claims->is_complete)
 		return bad(claims, "%s came after the end", gk_wire_type_name(frame->type));
-	claims->is_flood = claims->reader.total_bytes - claims->blob_bytes - claims->reader.input.size > MAX_JSON;
+	claims->is_flood =
+		claims->reader.total_bytes - claims->blob_bytes - claims->reader.input.size > MAX_JSON;
 	if (claims->is_flood)
 		return bad(claims, "more than %zu bytes of claims", MAX_JSON);
 	switch (frame->type) {

@@ -17,8 +17,8 @@ struct claims {
 };
 
 enum claims_state {
-	CLAIMS_MORE,  /* wait for more */
-	CLAIMS_BAD,   /* forged or broken: nothing after it counts; go on reading, so that the writer can end */
+	CLAIMS_MORE, /* wait for more */
+	CLAIMS_BAD, /* forged or broken: nothing after it counts; go on reading, so that the writer can end */
 	CLAIMS_FLOOD, /* more than is allowed */
 	CLAIMS_END,   /* end of file */
 };

@@ -27,8 +27,9 @@ static void add(struct command *command, const char *format, ...)
 /* Of our own environment only what programs need to find their libraries and files: no keys, no tokens. */
 static void add_inherited(struct command *command)
 {
-	static const char *const names[] = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
-	                                    "ASAN_OPTIONS", "UBSAN_OPTIONS"};
+	static const char *const names[] = {
+		"PATH",         "HOME",         "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
+		"ASAN_OPTIONS", "UBSAN_OPTIONS"};
 
 	for (size_t i = 0; i < gk_count_of(names); i++) {
 		const char *value = getenv(names[i]);
@@ -48,7 +49,8 @@ static void add_all(struct command *command)
 static void add_python(struct pool *pool, enum role role, struct command *command)
 {
 	/* Candidates' order of sets must not vary, and threads do not survive the forks of a zygote. */
-	static const char *const one_thread[] = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"};
+	static const char *const one_thread[] = {"OMP_NUM_THREADS", "MKL_NUM_THREADS",
+	                                         "OPENBLAS_NUM_THREADS"};
 
 	add(command, "PYTHONPATH=%s", pool->worker);
 	add(command, "PYTHONHASHSEED=0");

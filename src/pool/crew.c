@@ -45,7 +45,8 @@ void job_list_remove(struct job_list *list, const struct job *job)
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i] == job) {
 			list->count--;
-			memmove(list->items + i, list->items + i + 1, (list->count - i) * sizeof *list->items);
+			memmove(list->items + i, list->items + i + 1,
+			        (list->count - i) * sizeof *list->items);
 			return;
 		}
 }
@@ -186,7 +187,8 @@ static void start_peers(struct crew *crew)
 	struct peer *peer;
 	struct gk_err e;
 
-	while (!crew->pause && starting < crew->waiting.count && crew->peers.count < (size_t)crew->max_peers) {
+	while (!crew->pause && starting < crew->waiting.count &&
+	       crew->peers.count < (size_t)crew->max_peers) {
 		if (peer_start(crew, &peer, &e) < 0) {
 			fail_waiting(crew, &e);
 			return;

@@ -13,9 +13,9 @@
 #include "base/memory.h"
 #include "work.h"
 
-#define WALL_MS       600000
-#define MAX_DEATHS    2
-#define MAX_OUTPUT    ((size_t)1 << 30)
+#define WALL_MS    600000
+#define MAX_DEATHS 2
+#define MAX_OUTPUT ((size_t)1 << 30)
 
 struct execute_job {
 	struct job job;
@@ -84,7 +84,8 @@ static void frame(struct job *job, struct gk_frame *frame)
 	struct gk_err e;
 
 	if (frame->type != GK_WIRE_EXECUTED) {
-		gk_err_set(&e, GK_ERR_SYSTEM, "the launcher answered execute with %s", gk_wire_type_name(frame->type));
+		gk_err_set(&e, GK_ERR_SYSTEM, "the launcher answered execute with %s",
+		           gk_wire_type_name(frame->type));
 		job_fail(job, &e);
 	} else if (take_outputs(x, frame, &e) < 0) {
 		job_fail(job, &e);
@@ -148,9 +149,10 @@ static json_t *request_json(const struct gk_execute_request *request)
 		json_array_append_new(ttir, json_string(request->modules[i].hash));
 	for (size_t i = 0; i < request->input_count; i++)
 		json_array_append_new(inputs, json_integer(request->input_buffers[i]));
-	return json_pack("{s:O, s:o, s:o, s:i, s:I, s:I, s:i}", "plan", request->plan, "ttir", ttir, "inputs", inputs,
-	                 "outputs", (int)request->output_count, "seed", (json_int_t)(request->seed & INT64_MAX),
-	                 "budget", (json_int_t)request->budget, "threads", request->threads);
+	return json_pack("{s:O, s:o, s:o, s:i, s:I, s:I, s:i}", "plan", request->plan, "ttir", ttir, "inputs",
+	                 inputs, "outputs", (int)request->output_count, "seed",
+	                 (json_int_t)(request->seed & INT64_MAX), "budget", (json_int_t)request->budget,
+	                 "threads", request->threads);
 }
 
 static int add_fd(struct execute_job *x, int fd)
@@ -163,11 +165,13 @@ static int add_fd(struct execute_job *x, int fd)
 static int add_fds(struct execute_job *x, const struct gk_execute_request *request, struct gk_err *e)
 {
 	if (request->module_count + request->input_count + request->output_count > GK_WIRE_MAX_BLOBS)
-		return gk_err_set(e, GK_ERR_SYSTEM, "a plan with %zu modules, %zu inputs and %zu outputs: %d at most in all",
+		return gk_err_set(e, GK_ERR_SYSTEM,
+		                  "a plan with %zu modules, %zu inputs and %zu outputs: %d at most in all",
 		                  request->module_count, request->input_count, request->output_count,
 		                  GK_WIRE_MAX_BLOBS);
 	for (size_t i = 0; i < request->module_count; i++)
-		if (add_fd(x, gk_memfd_from("module", request->modules[i].text, request->modules[i].size, e)) < 0)
+		if (add_fd(x, gk_memfd_from("module", request->modules[i].text, request->modules[i].size,
+		                            e)) < 0)
 			return -1;
 	for (size_t i = 0; i < request->input_count; i++)
 		if (add_fd(x, job_copy_fd(request->input_fds[i], e)) < 0)
@@ -178,7 +182,8 @@ static int add_fds(struct execute_job *x, const struct gk_execute_request *reque
 	return 0;
 }
 
-uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn, void *ctx)
+uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
+                       void *ctx)
 {
 	struct execute_job *x = gk_alloc(sizeof *x);
 	struct gk_err e;

@@ -40,8 +40,8 @@ static int take_answer(struct oracle_job *o, struct gk_frame *frame, struct gk_e
 	enum gk_wire_type due = o->lint ? GK_WIRE_LINTED : GK_WIRE_TENSORS;
 
 	if (frame->type != due)
-		return gk_err_set(e, GK_ERR_SYSTEM, "the oracle answered %s with %s", gk_wire_type_name(o->type),
-		                  gk_wire_type_name(frame->type));
+		return gk_err_set(e, GK_ERR_SYSTEM, "the oracle answered %s with %s",
+		                  gk_wire_type_name(o->type), gk_wire_type_name(frame->type));
 	o->answer_fds = gk_alloc_array(frame->blob_count + 1, sizeof *o->answer_fds);
 	for (; o->answer_fd_count < frame->blob_count; o->answer_fd_count++)
 		if (gk_frame_steal_fd(frame, o->answer_fd_count, &o->answer_fds[o->answer_fd_count], e) < 0)
@@ -93,7 +93,8 @@ static void deliver(struct job *job)
 {
 	struct oracle_job *o = of(job);
 	struct gk_lint_result lint = {.err = job->failed ? &job->err : NULL, .kind = "", .message = ""};
-	struct gk_tensors_result tensors = {.err = lint.err, .fds = o->answer_fds, .fd_count = o->answer_fd_count};
+	struct gk_tensors_result tensors = {
+		.err = lint.err, .fds = o->answer_fds, .fd_count = o->answer_fd_count};
 
 	if (!o->lint) {
 		tensors.tensors = json_object_get(o->answer, o->type == GK_WIRE_INPUTS ? "args" : "outputs");
@@ -130,8 +131,8 @@ static void release(struct job *job)
 static const struct job_ops oracle_ops = {send, frame, late, lost, deliver, NULL, release};
 
 /* The job keeps what it sends until it is finished: it may have to be asked again. */
-static struct oracle_job *make(struct gk_runner *runner, enum gk_wire_type type, json_t *request, const int *fds,
-                               size_t fd_count, void *ctx)
+static struct oracle_job *make(struct gk_runner *runner, enum gk_wire_type type, json_t *request,
+                               const int *fds, size_t fd_count, void *ctx)
 {
 	struct pool *pool = (struct pool *)runner;
 	struct oracle_job *o = gk_alloc(sizeof *o);
@@ -156,12 +157,13 @@ static struct oracle_job *make(struct gk_runner *runner, enum gk_wire_type type,
 	return o;
 }
 
-uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn, void *ctx)
+uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn,
+                     void *ctx)
 {
 	struct gk_err e;
 	gk_fd_auto source = gk_memfd_from("source", request->source, request->size, &e);
-	struct oracle_job *o = make(runner, GK_WIRE_LINT, json_pack("{s:O}", "entry", request->entry), &source,
-	                            source >= 0 ? 1 : 0, ctx);
+	struct oracle_job *o = make(runner, GK_WIRE_LINT, json_pack("{s:O}", "entry", request->entry),
+	                            &source, source >= 0 ? 1 : 0, ctx);
 
 	if (source < 0)
 		job_fail(&o->job, &e);
@@ -169,21 +171,23 @@ uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *req
 	return job_submit(&o->job);
 }
 
-uint64_t oracle_inputs(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn, void *ctx)
+uint64_t oracle_inputs(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
+                       void *ctx)
 {
-	json_t *json = json_pack("{s:s, s:O, s:I, s:s}", "task", request->task_folder, "case", request->params, "seed",
-	                         (json_int_t)(request->seed & INT64_MAX), "dist", request->distribution);
+	json_t *json =
+		json_pack("{s:s, s:O, s:I, s:s}", "task", request->task_folder, "case", request->params,
+	                  "seed", (json_int_t)(request->seed & INT64_MAX), "dist", request->distribution);
 	struct oracle_job *o = make(runner, GK_WIRE_INPUTS, json, NULL, 0, ctx);
 
 	o->tensors = fn;
 	return job_submit(&o->job);
 }
 
-uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_request *request, gk_tensors_fn *fn,
-                         void *ctx)
+uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_request *request,
+                         gk_tensors_fn *fn, void *ctx)
 {
-	json_t *json = json_pack("{s:s, s:O, s:O}", "task", request->task_folder, "case", request->params, "args",
-	                         request->args);
+	json_t *json = json_pack("{s:s, s:O, s:O}", "task", request->task_folder, "case", request->params,
+	                         "args", request->args);
 	struct oracle_job *o = make(runner, GK_WIRE_EXPECTED, json, request->fds, request->fd_count, ctx);
 
 	o->tensors = fn;

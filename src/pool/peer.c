@@ -162,8 +162,9 @@ static void timer_due(void *ctx)
 	struct peer *peer = ctx;
 	struct gk_err e;
 
-	gk_err_set(&e, GK_ERR_SYSTEM, peer->reader.is_ended ? "the %s closed its connection" :
-	                                                      "the %s did not say hello in time",
+	gk_err_set(&e, GK_ERR_SYSTEM,
+	           peer->reader.is_ended ? "the %s closed its connection"
+	                                 : "the %s did not say hello in time",
 	           peer_name(peer));
 	peer_fail(peer, &e);
 }
@@ -174,8 +175,8 @@ static int check_hello(struct peer *peer, struct gk_frame *frame, int64_t *slots
 {
 	struct pool *pool = peer->crew->pool;
 	struct gk_node root = gk_node_root(&frame->doc), proto = gk_node_key(&root, "proto"),
-	               build = gk_node_key(&root, "build"), role = gk_node_key(&root, "role"),
-	               count = gk_node_key(&root, "slots");
+		       build = gk_node_key(&root, "build"), role = gk_node_key(&root, "role"),
+		       count = gk_node_key(&root, "slots");
 	const char *text;
 	int64_t number;
 
@@ -186,15 +187,17 @@ static int check_hello(struct peer *peer, struct gk_frame *frame, int64_t *slots
 	    gk_node_int(&count, 1, 1024, slots, e) < 0)
 		return -1;
 	if (number != GK_WIRE_PROTO)
-		return gk_err_set(e, GK_ERR_INPUT, "the %s speaks version %lld of the protocol, this geak version %d",
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "the %s speaks version %lld of the protocol, this geak version %d",
 		                  peer_name(peer), (long long)number, GK_WIRE_PROTO);
 	if (strcmp(text, peer_name(peer)) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "a %s was asked for, a %s answered", peer_name(peer), text);
+		return gk_err_set(e, GK_ERR_INPUT, "a %s was asked for, a %s answered", peer_name(peer),
+		                  text);
 	if (gk_node_string(&build, &text, e) < 0)
 		return -1;
 	if (pool->build && !peer->writer.is_inline && strcmp(text, pool->build) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "the %s is of build %s, this geak of build %s", peer_name(peer), text,
-		                  pool->build);
+		return gk_err_set(e, GK_ERR_INPUT, "the %s is of build %s, this geak of build %s",
+		                  peer_name(peer), text, pool->build);
 	return 0;
 }
 
@@ -214,8 +217,8 @@ static void handle_hello(struct peer *peer, struct gk_frame *frame)
 	int64_t slots = 0;
 	struct gk_err e;
 
-	if ((frame->type == GK_WIRE_ERROR ? refused_by_itself(peer, frame, &e) :
-	                                    check_hello(peer, frame, &slots, &e)) < 0) {
+	if ((frame->type == GK_WIRE_ERROR ? refused_by_itself(peer, frame, &e)
+	                                  : check_hello(peer, frame, &slots, &e)) < 0) {
 		crew_refuse(crew, &e);
 		peer_fail(peer, &e);
 		return;
@@ -242,7 +245,8 @@ static void job_error(struct job *job, struct gk_frame *frame)
 	bool is_input = kind && (strcmp(kind, "task") == 0 || strcmp(kind, "input") == 0);
 	struct gk_err e;
 
-	gk_err_set(&e, is_input ? GK_ERR_INPUT : GK_ERR_SYSTEM, "%s", message ? message : "an error without words");
+	gk_err_set(&e, is_input ? GK_ERR_INPUT : GK_ERR_SYSTEM, "%s",
+	           message ? message : "an error without words");
 	if (!is_input)
 		gk_err_context(&e, "%s", role_names[job->crew->role]);
 	job_fail(job, &e);
@@ -360,8 +364,8 @@ static void process_end_ready(void *ctx, int events)
 
 /* ---- the start ---- */
 
-static int open_streams(struct peer *peer, const struct command *command, struct gk_spawn *spawn, int theirs[3],
-                        struct gk_err *e)
+static int open_streams(struct peer *peer, const struct command *command, struct gk_spawn *spawn,
+                        int theirs[3], struct gk_err *e)
 {
 	int pair[2], log[2], to[2], from[2];
 

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "work.h"
 
-#define START_MS  120000
-#define ANSWER_MS 120000
+#define START_MS   120000
+#define ANSWER_MS  120000
 #define CAPTURE_MS 40000
 
 static struct pool *pool_of(struct gk_runner *runner)
@@ -145,7 +145,8 @@ static int64_t capture_deadline(int64_t wanted)
 
 	if (wanted > 0)
 		return wanted;
-	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000 : CAPTURE_MS;
+	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000
+	                                                                                  : CAPTURE_MS;
 }
 
 static void copy_options(struct pool *pool, const struct gk_pool_options *options)

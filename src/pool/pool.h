@@ -23,12 +23,13 @@ struct gk_pool_options {
 	const char *box;      /* path of libgeakbox.so, or NULL: without */
 	const char *build;    /* local peers must name the same in their hello; NULL: not compared */
 	const char *device;   /* the launcher's --device: "cpu" */
-	const char *launcher; /* another command line for the launcher ("ssh HOST geak launcher"), run by sh, or NULL */
+	const char *launcher; /* another command line for the launcher ("ssh HOST geak launcher"), run by sh,
+	                         or NULL */
 	int captures;         /* at once; 0: what the zygote's hello says */
 	int oracles, launchers; /* processes; 0: one each */
-	int64_t start_ms;     /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
-	int64_t answer_ms;    /* deadline of lint, inputs, expected; 0: 120 s */
-	int64_t capture_ms;   /* of one capture; 0: GEAK_CAPTURE_SECONDS, else 40 s */
+	int64_t start_ms;       /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
+	int64_t answer_ms;      /* deadline of lint, inputs, expected; 0: 120 s */
+	int64_t capture_ms;     /* of one capture; 0: GEAK_CAPTURE_SECONDS, else 40 s */
 };
 
 /* Starts nothing yet. The strings are copied. */

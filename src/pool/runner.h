@@ -55,7 +55,8 @@ struct gk_expected_request {
 	const int *fds; /* storages of the tensor args, in order */
 	size_t fd_count;
 };
-/* tensors: inputs: [arg] (docs/protocol.md); expected: [tensor + "declared"]. fds: one per tensor, in order. */
+/* tensors: inputs: [arg] (docs/protocol.md); expected: [tensor + "declared"]. fds: one per tensor, in order.
+ */
 struct gk_tensors_result {
 	const struct gk_err *err;
 	json_t *tensors;
@@ -81,11 +82,11 @@ struct gk_capture_request {
 };
 
 enum gk_capture_end {
-	GK_CAPTURE_EXITED,    /* code is the exit status */
-	GK_CAPTURE_SIGNALED,  /* code is the signal */
-	GK_CAPTURE_TIMED_OUT, /* killed at the wall deadline */
-	GK_CAPTURE_FLOODED,   /* killed: more output, claims or files than allowed */
-	GK_CAPTURE_OVER_MEMORY, /* killed: its processes took more memory together than allowed */
+	GK_CAPTURE_EXITED,        /* code is the exit status */
+	GK_CAPTURE_SIGNALED,      /* code is the signal */
+	GK_CAPTURE_TIMED_OUT,     /* killed at the wall deadline */
+	GK_CAPTURE_FLOODED,       /* killed: more output, claims or files than allowed */
+	GK_CAPTURE_OVER_MEMORY,   /* killed: its processes took more memory together than allowed */
 	GK_CAPTURE_KILLED_ZYGOTE, /* its zygote died under it twice */
 };
 struct gk_captured_module {
@@ -110,7 +111,8 @@ struct gk_capture_result {
 	size_t module_count;
 	const struct gk_claim *claims;
 	size_t claim_count;
-	const char *output; /* tail of stdout and stderr, zero-terminated, at most 64 KiB kept, foreign bytes */
+	const char
+		*output; /* tail of stdout and stderr, zero-terminated, at most 64 KiB kept, foreign bytes */
 	size_t output_size;
 	uint64_t output_total; /* bytes that came */
 	int64_t cpu_ms, max_rss_bytes, wall_ms;
@@ -131,7 +133,8 @@ struct gk_execute_request {
 	const int *input_buffers; /* plan buffer index of each input storage */
 	const int *input_fds;
 	size_t input_count;
-	const int *output_fds; /* writable memory files, contiguous size of each plan output; sealed by the caller afterwards */
+	const int *output_fds; /* writable memory files, contiguous size of each plan output; sealed by the
+	                          caller afterwards */
 	size_t output_count;
 	uint64_t seed;   /* 63 bits are used */
 	int64_t budget;  /* operations; 0: the launcher's default */
@@ -140,10 +143,11 @@ struct gk_execute_request {
 };
 struct gk_execute_result {
 	const struct gk_err *err;
-	bool died;            /* the launcher died under this plan, twice, on fresh processes: a crash of the plan */
-	bool timed_out;       /* the last death was our kill at the deadline */
-	const char *death;    /* words for it ("killed by signal 11 (SIGSEGV)"), "" unless died */
-	json_t *executed;     /* the frame's object {"finding", "changed", "outputs", "counts", "notes", "ms"}; NULL when died */
+	bool died; /* the launcher died under this plan, twice, on fresh processes: a crash of the plan */
+	bool timed_out;    /* the last death was our kill at the deadline */
+	const char *death; /* words for it ("killed by signal 11 (SIGSEGV)"), "" unless died */
+	json_t *executed;  /* the frame's object {"finding", "changed", "outputs", "counts", "notes", "ms"};
+	                      NULL when died */
 };
 typedef void gk_execute_fn(void *ctx, const struct gk_execute_result *result);
 
@@ -151,17 +155,20 @@ typedef void gk_execute_fn(void *ctx, const struct gk_execute_result *result);
 
 struct gk_runner;
 struct gk_runner_ops {
-	uint64_t (*lint)(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn, void *ctx);
-	uint64_t (*inputs)(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
-	                   void *ctx);
-	uint64_t (*expected)(struct gk_runner *runner, const struct gk_expected_request *request, gk_tensors_fn *fn,
-	                     void *ctx);
-	uint64_t (*capture)(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
-	                    void *ctx);
-	uint64_t (*execute)(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
-	                    void *ctx);
-	void (*cancel)(struct gk_runner *runner, uint64_t id); /* its callback will not run; unknown ids are fine */
-	/* The "facts" object of a role's hello ("zygote", "oracle", "launcher") as JSON text, or NULL before one has started; borrowed. */
+	uint64_t (*lint)(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn,
+	                 void *ctx);
+	uint64_t (*inputs)(struct gk_runner *runner, const struct gk_inputs_request *request,
+	                   gk_tensors_fn *fn, void *ctx);
+	uint64_t (*expected)(struct gk_runner *runner, const struct gk_expected_request *request,
+	                     gk_tensors_fn *fn, void *ctx);
+	uint64_t (*capture)(struct gk_runner *runner, const struct gk_capture_request *request,
+	                    gk_capture_fn *fn, void *ctx);
+	uint64_t (*execute)(struct gk_runner *runner, const struct gk_execute_request *request,
+	                    gk_execute_fn *fn, void *ctx);
+	void (*cancel)(struct gk_runner *runner,
+	               uint64_t id); /* its callback will not run; unknown ids are fine */
+	/* The "facts" object of a role's hello ("zygote", "oracle", "launcher") as JSON text, or NULL before
+	 * one has started; borrowed. */
 	const char *(*facts)(struct gk_runner *runner, const char *role);
 	void (*close)(struct gk_runner *runner); /* frees; no callback runs any more */
 };
@@ -171,31 +178,32 @@ struct gk_runner {
 };
 
 /* Numbers are never 0. */
-static inline uint64_t gk_runner_lint(struct gk_runner *r, const struct gk_lint_request *q, gk_lint_fn *fn, void *ctx)
+static inline uint64_t gk_runner_lint(struct gk_runner *r, const struct gk_lint_request *q, gk_lint_fn *fn,
+                                      void *ctx)
 {
 	return r->ops->lint(r, q, fn, ctx);
 }
 
-static inline uint64_t gk_runner_inputs(struct gk_runner *r, const struct gk_inputs_request *q, gk_tensors_fn *fn,
-                                        void *ctx)
+static inline uint64_t gk_runner_inputs(struct gk_runner *r, const struct gk_inputs_request *q,
+                                        gk_tensors_fn *fn, void *ctx)
 {
 	return r->ops->inputs(r, q, fn, ctx);
 }
 
-static inline uint64_t gk_runner_expected(struct gk_runner *r, const struct gk_expected_request *q, gk_tensors_fn *fn,
-                                          void *ctx)
+static inline uint64_t gk_runner_expected(struct gk_runner *r, const struct gk_expected_request *q,
+                                          gk_tensors_fn *fn, void *ctx)
 {
 	return r->ops->expected(r, q, fn, ctx);
 }
 
-static inline uint64_t gk_runner_capture(struct gk_runner *r, const struct gk_capture_request *q, gk_capture_fn *fn,
-                                         void *ctx)
+static inline uint64_t gk_runner_capture(struct gk_runner *r, const struct gk_capture_request *q,
+                                         gk_capture_fn *fn, void *ctx)
 {
 	return r->ops->capture(r, q, fn, ctx);
 }
 
-static inline uint64_t gk_runner_execute(struct gk_runner *r, const struct gk_execute_request *q, gk_execute_fn *fn,
-                                         void *ctx)
+static inline uint64_t gk_runner_execute(struct gk_runner *r, const struct gk_execute_request *q,
+                                         gk_execute_fn *fn, void *ctx)
 {
 	return r->ops->execute(r, q, fn, ctx);
 }

@@ -1,7 +1,8 @@
 /*
  * Within the room: who is who.
  *
- *   pool --1:3-- crew (all peers of a role, and the jobs that wait for one) --1:n-- peer (a process) --1:n-- job
+ *   pool --1:3-- crew (all peers of a role, and the jobs that wait for one) --1:n-- peer (a process) --1:n--
+ * job
  *
  * A job waits in its crew, is sent to a peer with a free slot, hears the
  * frames that carry its number, and is finished or failed exactly once; its
@@ -36,7 +37,7 @@ struct job_ops {
 	int (*send)(struct job *job, struct peer *peer, struct gk_err *e); /* again after each loss */
 	void (*frame)(struct job *job, struct gk_frame *frame);            /* never an error frame */
 	void (*late)(struct job *job);                                     /* its deadline passed */
-	bool (*lost)(struct job *job, const struct gk_err *why);           /* its peer died; true: ask again */
+	bool (*lost)(struct job *job, const struct gk_err *why); /* its peer died; true: ask again */
 	void (*deliver)(struct job *job); /* calls back; job->err holds the failure if job->failed */
 	void (*abandon)(struct job *job); /* nobody waits any more: hurry its end; may be NULL */
 	void (*release)(struct job *job); /* everything but the job itself */
@@ -51,7 +52,7 @@ struct job {
 	uint64_t id;
 	int64_t wall_ms; /* from its sending */
 	struct gk_timer *deadline;
-	int deaths; /* peers that died under it */
+	int deaths;                             /* peers that died under it */
 	bool is_finished, is_cancelled, failed; /* a cancelled job holds its slot until its peer answers */
 	struct gk_err err;
 };
@@ -59,8 +60,8 @@ struct job_list GK_VEC(struct job *);
 
 void job_init(struct job *job, struct pool *pool, enum role role, const struct job_ops *ops, int64_t wall_ms);
 uint64_t job_submit(struct job *job);
-void job_finish(struct job *job);                           /* its result is complete; delivered in the next round */
-void job_fail(struct job *job, const struct gk_err *why);   /* the same with an error */
+void job_finish(struct job *job); /* its result is complete; delivered in the next round */
+void job_fail(struct job *job, const struct gk_err *why); /* the same with an error */
 void job_cancel(struct job *job);
 void job_set_deadline(struct job *job, int64_t ms);
 void job_list_remove(struct job_list *list, const struct job *job);
@@ -93,9 +94,9 @@ struct crew {
 	int max_peers, max_slots; /* max_slots 0: as the peer says */
 	struct GK_VEC(struct peer *) peers;
 	struct job_list waiting;
-	struct gk_timer *pause;   /* no new peer before it ends */
-	int deaths_running;       /* without an answer or a job that explains them between */
-	bool is_refused;          /* what hello said will not change: nothing is started any more */
+	struct gk_timer *pause; /* no new peer before it ends */
+	int deaths_running;     /* without an answer or a job that explains them between */
+	bool is_refused;        /* what hello said will not change: nothing is started any more */
 	struct gk_err refusal;
 	char *facts;
 };
@@ -124,17 +125,18 @@ struct command {
 	char program[4096];
 	const char *argv[8];
 	struct GK_VEC(char *) environment; /* ends with NULL */
-	bool by_pipes;                     /* a command line of the user's: stdin and stdout, no descriptors */
+	bool by_pipes; /* a command line of the user's: stdin and stdout, no descriptors */
 	unsigned namespaces;
 };
 int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e);
 void command_release(struct command *command);
 
-uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn, void *ctx);
+uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn,
+                     void *ctx);
 uint64_t oracle_inputs(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
                        void *ctx);
-uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_request *request, gk_tensors_fn *fn,
-                         void *ctx);
+uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_request *request,
+                         gk_tensors_fn *fn, void *ctx);
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
                        void *ctx);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,

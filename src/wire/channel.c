@@ -98,8 +98,8 @@ int gk_channel_receive(struct gk_channel *channel, struct gk_frame *frame, struc
 	}
 }
 
-int gk_channel_send(struct gk_channel *channel, enum gk_wire_type type, bool last, uint64_t id, const json_t *json,
-                    const int *fds, size_t fd_count, struct gk_err *e)
+int gk_channel_send(struct gk_channel *channel, enum gk_wire_type type, bool last, uint64_t id,
+                    const json_t *json, const int *fds, size_t fd_count, struct gk_err *e)
 {
 	if (gk_frame_put(&channel->writer, type, last, id, json, fds, fd_count, e) < 0)
 		return -1;

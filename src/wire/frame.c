@@ -46,8 +46,8 @@ static int find_blob(const struct gk_frame *frame, size_t index, struct gk_err *
 {
 	if (index < frame->blob_count)
 		return 0;
-	return gk_err_set(e, GK_ERR_SYSTEM, "%s: blob %zu is needed, %zu came", gk_wire_type_name(frame->type), index,
-	                  frame->blob_count);
+	return gk_err_set(e, GK_ERR_SYSTEM, "%s: blob %zu is needed, %zu came",
+	                  gk_wire_type_name(frame->type), index, frame->blob_count);
 }
 
 int gk_frame_steal_fd(struct gk_frame *frame, size_t index, int *fd, struct gk_err *e)
@@ -91,8 +91,8 @@ int gk_frame_map(const struct gk_frame *frame, size_t index, size_t max_bytes, s
 	if (blob->fd >= 0)
 		return map_descriptor(blob->fd, max_bytes, map, e);
 	if (blob->size > max_bytes)
-		return gk_err_set(e, GK_ERR_SYSTEM, "a blob has %zu bytes, at most %zu are allowed", blob->size,
-		                  max_bytes);
+		return gk_err_set(e, GK_ERR_SYSTEM, "a blob has %zu bytes, at most %zu are allowed",
+		                  blob->size, max_bytes);
 	*map = (struct gk_blob_map){.bytes = blob->bytes, .size = blob->size};
 	return 0;
 }

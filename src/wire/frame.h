@@ -26,7 +26,8 @@
 #define GK_WIRE_HEAD_BYTES 32
 #define GK_WIRE_MAX_JSON   ((size_t)1 << 20)
 #define GK_WIRE_MAX_BLOBS  64
-#define GK_WIRE_MAX_INLINE ((size_t)1 << 30) /* sum of the inline blobs of one frame, unless limits say less */
+#define GK_WIRE_MAX_INLINE                                                                                   \
+	((size_t)1 << 30) /* sum of the inline blobs of one frame, unless limits say less */
 
 enum gk_wire_type {
 	GK_WIRE_HELLO = 1,
@@ -68,7 +69,8 @@ struct gk_frame {
 	enum gk_wire_type type;
 	bool last; /* last frame of an answer */
 	uint64_t id;
-	struct gk_doc doc; /* doc.root is an object; gk_node_root(&frame->doc) starts a walk with good messages */
+	struct gk_doc
+		doc; /* doc.root is an object; gk_node_root(&frame->doc) starts a walk with good messages */
 	struct gk_blob blobs[GK_WIRE_MAX_BLOBS];
 	size_t blob_count;
 };
@@ -76,7 +78,8 @@ struct gk_frame {
 
 /* Closes and frees what the frame still holds; an all-zero or released frame is fine. */
 void gk_frame_release(struct gk_frame *frame);
-/* The blob as a descriptor that the caller owns: the one that was sent, or a new sealed memory file of the inline bytes. */
+/* The blob as a descriptor that the caller owns: the one that was sent, or a new sealed memory file of the
+ * inline bytes. */
 int gk_frame_steal_fd(struct gk_frame *frame, size_t index, int *fd, struct gk_err *e);
 /*
  * The blob's bytes, read-only, valid until gk_blob_unmap(). Descriptors must be memory files sealed against
@@ -94,33 +97,35 @@ void gk_blob_unmap(struct gk_blob_map *map);
 /* ---- reading ---- */
 
 struct gk_frame_limits {
-	bool allow_fds;         /* false: every blob must be inline (untrusted pipes, remote peers) */
-	bool allow_inline;      /* false: every blob must be a descriptor */
-	size_t max_inline;      /* bytes of inline blobs in one frame */
-	size_t max_total;       /* bytes over the whole stream; 0: no ceiling */
+	bool allow_fds;    /* false: every blob must be inline (untrusted pipes, remote peers) */
+	bool allow_inline; /* false: every blob must be a descriptor */
+	size_t max_inline; /* bytes of inline blobs in one frame */
+	size_t max_total;  /* bytes over the whole stream; 0: no ceiling */
 };
 
 struct gk_frame_reader {
 	struct gk_frame_limits limits;
-	const char *peer; /* name for messages; must outlive the reader */
-	struct gk_buf input; /* bytes of the frame that is being read, and what came behind it */
+	const char *peer;       /* name for messages; must outlive the reader */
+	struct gk_buf input;    /* bytes of the frame that is being read, and what came behind it */
 	struct GK_VEC(int) fds; /* received, not yet claimed by a header */
 	size_t total_bytes;
 	bool is_ended;  /* end of file was seen */
 	bool is_broken; /* nothing more is accepted */
 };
 
-void gk_frame_reader_init(struct gk_frame_reader *reader, const char *peer, const struct gk_frame_limits *limits);
+void gk_frame_reader_init(struct gk_frame_reader *reader, const char *peer,
+                          const struct gk_frame_limits *limits);
 void gk_frame_reader_release(struct gk_frame_reader *reader);
 
 /* Owns fds from here on, in every case. Fails when a ceiling is passed. */
-int gk_frame_feed(struct gk_frame_reader *reader, const void *bytes, size_t size, const int *fds, size_t fd_count,
-                  struct gk_err *e);
+int gk_frame_feed(struct gk_frame_reader *reader, const void *bytes, size_t size, const int *fds,
+                  size_t fd_count, struct gk_err *e);
 /* 1: *frame holds one (release it); 0: more bytes are needed; -1: the stream is broken for good. */
 int gk_frame_next(struct gk_frame_reader *reader, struct gk_frame *frame, struct gk_err *e);
 /* After end of file: 0 when the stream ended between frames, -1 in the middle of one. */
 int gk_frame_end(const struct gk_frame_reader *reader, struct gk_err *e);
-/* One read from fd (socket or pipe) into the reader: 1 something came; 0 nothing now, or end of file (is_ended); -1. */
+/* One read from fd (socket or pipe) into the reader: 1 something came; 0 nothing now, or end of file
+ * (is_ended); -1. */
 int gk_frame_fill(struct gk_frame_reader *reader, int fd, struct gk_err *e);
 
 /* ---- writing ---- */
@@ -142,11 +147,11 @@ struct gk_frame_writer {
 void gk_frame_writer_init(struct gk_frame_writer *writer, bool is_inline);
 void gk_frame_writer_release(struct gk_frame_writer *writer);
 /*
- * Appends a frame. json is an object and borrowed (NULL: {}); the descriptors are duplicated (or, inline, read whole
- * from offset 0: they must be regular or memory files), so the caller keeps its own.
+ * Appends a frame. json is an object and borrowed (NULL: {}); the descriptors are duplicated (or, inline,
+ * read whole from offset 0: they must be regular or memory files), so the caller keeps its own.
  */
-int gk_frame_put(struct gk_frame_writer *writer, enum gk_wire_type type, bool last, uint64_t id, const json_t *json,
-                 const int *fds, size_t fd_count, struct gk_err *e);
+int gk_frame_put(struct gk_frame_writer *writer, enum gk_wire_type type, bool last, uint64_t id,
+                 const json_t *json, const int *fds, size_t fd_count, struct gk_err *e);
 /* 1: all is sent; 0: the rest must wait until fd is writable; -1: broken. */
 int gk_frame_flush(struct gk_frame_writer *writer, int fd, struct gk_err *e);
 bool gk_frame_pending(const struct gk_frame_writer *writer);
@@ -166,7 +171,7 @@ void gk_channel_close(struct gk_channel *channel);
 bool gk_channel_is_inline(const struct gk_channel *channel);
 /* 1: a frame (release it); 0: the other side is gone; -1. */
 int gk_channel_receive(struct gk_channel *channel, struct gk_frame *frame, struct gk_err *e);
-int gk_channel_send(struct gk_channel *channel, enum gk_wire_type type, bool last, uint64_t id, const json_t *json,
-                    const int *fds, size_t fd_count, struct gk_err *e);
+int gk_channel_send(struct gk_channel *channel, enum gk_wire_type type, bool last, uint64_t id,
+                    const json_t *json, const int *fds, size_t fd_count, struct gk_err *e);
 
 #endif

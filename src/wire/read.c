@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "frame.h"
 
-#define CHUNK_BYTES  ((size_t)64 << 10)
-#define KERNEL_FDS   253                     /* SCM_MAX_FD: the most that one message carries */
-#define MAX_WAITING  ((size_t)2 * GK_WIRE_MAX_BLOBS) /* descriptors of the frame under way and the next */
+#define CHUNK_BYTES ((size_t)64 << 10)
+#define KERNEL_FDS  253                             /* SCM_MAX_FD: the most that one message carries */
+#define MAX_WAITING ((size_t)2 * GK_WIRE_MAX_BLOBS) /* descriptors of the frame under way and the next */
 
 struct head {
 	uint32_t magic, json_bytes;
@@ -40,7 +40,8 @@ static struct head read_head(const char *b)
 	};
 }
 
-void gk_frame_reader_init(struct gk_frame_reader *reader, const char *peer, const struct gk_frame_limits *limits)
+void gk_frame_reader_init(struct gk_frame_reader *reader, const char *peer,
+                          const struct gk_frame_limits *limits)
 {
 	*reader = (struct gk_frame_reader){.limits = *limits, .peer = peer};
 	if (!reader->limits.max_inline || reader->limits.max_inline > GK_WIRE_MAX_INLINE)
@@ -96,7 +97,8 @@ static int adopt(struct gk_frame_reader *reader, const int *fds, size_t count, s
 	if (count && !reader->limits.allow_fds)
 		return refuse(reader, "descriptors came where none are allowed", e);
 	if (reader->fds.count > MAX_WAITING)
-		return refuse_count(reader, "descriptors without a frame:", reader->fds.count, MAX_WAITING, e);
+		return refuse_count(reader, "descriptors without a frame:", reader->fds.count, MAX_WAITING,
+		                    e);
 	return 0;
 }
 
@@ -110,8 +112,8 @@ static int count_bytes(struct gk_frame_reader *reader, size_t size, struct gk_er
 	return 0;
 }
 
-int gk_frame_feed(struct gk_frame_reader *reader, const void *bytes, size_t size, const int *fds, size_t fd_count,
-                  struct gk_err *e)
+int gk_frame_feed(struct gk_frame_reader *reader, const void *bytes, size_t size, const int *fds,
+                  size_t fd_count, struct gk_err *e)
 {
 	if (adopt(reader, fds, fd_count, e) < 0)
 		return -1;
@@ -172,8 +174,8 @@ int gk_frame_fill(struct gk_frame_reader *reader, int fd, struct gk_err *e)
 		return refuse(reader, "more bytes than any frame has", e);
 	do {
 		/* Without the control buffer the kernel itself drops descriptors that nobody asked for. */
-		n = reader->limits.allow_fds ? receive(fd, room, fds, &fd_count, &is_cut) :
-		                               read(fd, room, CHUNK_BYTES);
+		n = reader->limits.allow_fds ? receive(fd, room, fds, &fd_count, &is_cut)
+		                             : read(fd, room, CHUNK_BYTES);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
@@ -188,7 +190,8 @@ int gk_frame_fill(struct gk_frame_reader *reader, int fd, struct gk_err *e)
 	if (adopt(reader, fds, fd_count, e) < 0)
 		return -1;
 	if (is_cut)
-		return refuse(reader, "descriptors were lost on the way (is the limit of open files reached?)", e);
+		return refuse(reader,
+		              "descriptors were lost on the way (is the limit of open files reached?)", e);
 	return count_bytes(reader, (size_t)n, e) < 0 ? -1 : 1;
 }
 
@@ -212,7 +215,8 @@ static int check_blobs(struct gk_frame_reader *reader, const struct head *h, str
 	if (!limits->allow_inline)
 		return refuse(reader, "a frame with inline blobs where descriptors are due", e);
 	if (h->blob_bytes > limits->max_inline)
-		return refuse_count(reader, "bytes of blobs in a frame:", h->blob_bytes, limits->max_inline, e);
+		return refuse_count(reader, "bytes of blobs in a frame:", h->blob_bytes, limits->max_inline,
+		                    e);
 	return 0;
 }
 
@@ -261,14 +265,15 @@ static void claim_descriptors(struct gk_frame_reader *reader, size_t count, stru
 		memmove(reader->fds.items, reader->fds.items + count, reader->fds.count * sizeof(int));
 }
 
-static int read_json(struct gk_frame_reader *reader, const struct head *h, struct gk_frame *frame, struct gk_err *e)
+static int read_json(struct gk_frame_reader *reader, const struct head *h, struct gk_frame *frame,
+                     struct gk_err *e)
 {
 	const char *text = reader->input.bytes + GK_WIRE_HEAD_BYTES;
 	char name[96];
 
 	snprintf(name, sizeof name, "%s: %s", reader->peer, gk_wire_type_name(h->type));
-	if (gk_doc_from_json(&frame->doc, name, h->json_bytes ? text : "{}", h->json_bytes ? h->json_bytes : 2, e) <
-	    0) {
+	if (gk_doc_from_json(&frame->doc, name, h->json_bytes ? text : "{}",
+	                     h->json_bytes ? h->json_bytes : 2, e) < 0) {
 		frame->doc = (struct gk_doc){0};
 		return broken(reader);
 	}
@@ -277,8 +282,8 @@ static int read_json(struct gk_frame_reader *reader, const struct head *h, struc
 	return 0;
 }
 
-static int take_frame(struct gk_frame_reader *reader, const struct head *h, size_t bytes, struct gk_frame *frame,
-                      struct gk_err *e)
+static int take_frame(struct gk_frame_reader *reader, const struct head *h, size_t bytes,
+                      struct gk_frame *frame, struct gk_err *e)
 {
 	frame->type = (enum gk_wire_type)h->type;
 	frame->last = h->flags & GK_WIRE_LAST;

@@ -9,7 +9,9 @@
 #include "base/memory.h"
 #include "frame.h"
 
-#define COMPACT_BYTES ((size_t)1 << 20) /* sent bytes are dropped in pieces of at least this, so that dropping stays linear */
+#define COMPACT_BYTES                                                                                        \
+	((size_t)1                                                                                           \
+	 << 20) /* sent bytes are dropped in pieces of at least this, so that dropping stays linear */
 
 void gk_frame_writer_init(struct gk_frame_writer *writer, bool is_inline)
 {
@@ -60,7 +62,8 @@ static int size_blobs(const int *fds, size_t count, uint64_t sizes[GK_WIRE_MAX_B
 			return gk_err_set(e, GK_ERR_INTERNAL, "only memory files can be sent over a pipe");
 		sizes[i] = (uint64_t)st.st_size;
 		if (sizes[i] > GK_WIRE_MAX_INLINE - *sum)
-			return gk_err_set(e, GK_ERR_SYSTEM, "blobs of more than %zu bytes cannot be sent over a pipe",
+			return gk_err_set(e, GK_ERR_SYSTEM,
+			                  "blobs of more than %zu bytes cannot be sent over a pipe",
 			                  GK_WIRE_MAX_INLINE);
 		*sum += sizes[i];
 	}
@@ -113,8 +116,8 @@ static int add_blobs(struct gk_frame_writer *writer, const int *fds, size_t coun
 	return 0;
 }
 
-static void add_head(struct gk_buf *out, enum gk_wire_type type, unsigned flags, uint64_t id, size_t json_bytes,
-                     size_t blobs, uint64_t blob_bytes)
+static void add_head(struct gk_buf *out, enum gk_wire_type type, unsigned flags, uint64_t id,
+                     size_t json_bytes, size_t blobs, uint64_t blob_bytes)
 {
 	add_little(out, GK_WIRE_MAGIC, 4);
 	add_little(out, type, 2);
@@ -136,8 +139,8 @@ static void take_back(struct gk_frame_writer *writer, size_t size, struct gk_sen
 		writer->output.bytes[size] = '\0';
 }
 
-int gk_frame_put(struct gk_frame_writer *writer, enum gk_wire_type type, bool last, uint64_t id, const json_t *json,
-                 const int *fds, size_t fd_count, struct gk_err *e)
+int gk_frame_put(struct gk_frame_writer *writer, enum gk_wire_type type, bool last, uint64_t id,
+                 const json_t *json, const int *fds, size_t fd_count, struct gk_err *e)
 {
 	gk_free_auto char *text = json ? gk_json_text(json) : gk_strdup("{}");
 	size_t begin = writer->output.size, json_bytes = strlen(text);
@@ -146,7 +149,8 @@ int gk_frame_put(struct gk_frame_writer *writer, enum gk_wire_type type, bool la
 	struct gk_sending sending = {0};
 
 	if (json_bytes > GK_WIRE_MAX_JSON || fd_count > GK_WIRE_MAX_BLOBS)
-		return gk_err_set(e, GK_ERR_INTERNAL, "%s: %zu bytes of JSON and %zu blobs do not fit a frame",
+		return gk_err_set(e, GK_ERR_INTERNAL,
+		                  "%s: %zu bytes of JSON and %zu blobs do not fit a frame",
 		                  gk_wire_type_name(type), json_bytes, fd_count);
 	if (writer->is_inline && size_blobs(fds, fd_count, sizes, &sum, e) < 0)
 		return gk_err_context(e, "%s", gk_wire_type_name(type));
@@ -172,7 +176,8 @@ union descriptor_message {
 	char bytes[CMSG_SPACE(GK_WIRE_MAX_BLOBS * sizeof(int))];
 };
 
-static void attach(struct msghdr *message, union descriptor_message *control, const struct gk_sending *sending)
+static void attach(struct msghdr *message, union descriptor_message *control,
+                   const struct gk_sending *sending)
 {
 	size_t size = sending->fd_count * sizeof(int);
 
@@ -219,8 +224,8 @@ int gk_frame_flush(struct gk_frame_writer *writer, int fd, struct gk_err *e)
 	while (gk_frame_pending(writer)) {
 		struct gk_sending *sending = &writer->frames.items[writer->first];
 		const char *bytes = writer->output.bytes + writer->sent;
-		ssize_t n = writer->is_inline ? write(fd, bytes, sending->bytes) :
-		                                send_with_descriptors(fd, bytes, sending);
+		ssize_t n = writer->is_inline ? write(fd, bytes, sending->bytes)
+		                              : send_with_descriptors(fd, bytes, sending);
 
 		if (n < 0 && errno == EINTR)
 			continue;

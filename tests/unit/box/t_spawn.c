@@ -155,6 +155,20 @@ static void test_tree_is_killed(void)
 	is_int(child.pid, 0, "killing twice is fine");
 }
 
+/* The program that replaces the shell knows nothing of the shell's child. */
+static void test_zombie_in_tree(void)
+{
+	const char *argv[] = {"/bin/sh", "-c", "(exit 0) & exec sleep 3573", NULL};
+	struct gk_spawn spawn = {.argv = argv};
+	struct gk_child child;
+	struct gk_err e;
+
+	is_int(gk_spawn(&spawn, &child, &e), 0, "a tree with a zombie starts");
+	usleep(300000);
+	gk_child_kill(&child);
+	is_int(waitpid(-1, NULL, WNOHANG), -1, "the zombie is reaped as well");
+}
+
 static void test_dies_with_parent(void)
 {
 	int status;
@@ -216,6 +230,7 @@ int main(void)
 	test_failures();
 	test_limits();
 	test_tree_is_killed();
+	test_zombie_in_tree();
 	test_dies_with_parent();
 	test_namespaces();
 	test_tmp_folder();
