@@ -257,7 +257,7 @@ static json_t *changed_json(const struct job *job)
 	struct gk_device *device = job->launcher->device;
 	json_t *changed = json_array();
 
-	for (uint32_t i = 0; i < job->plan->buffer_count; i++)
+	for (uint32_t i = 0; job->run.memory && i < job->plan->buffer_count; i++)
 		if (job->input_bytes[i] &&
 		    device->ops->is_changed(device, job->run.memory, i, job->input_bytes[i]))
 			json_array_append_new(changed, json_integer(i));
