@@ -141,6 +141,11 @@ compat: all
 bench: $B/tests/vm/vmrun
 	VMRUN=$< tests/run bench/vm/bench.py
 
+# For bench/capture_tritonbench.py's plans: read, validated, executed.
+$B/bench/study/plans: bench/study/plans.c bench/study/inputs.c bench/study/inputs.h $B/libgeak.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
+
 help:
 	@echo 'make            build/geak'
 	@echo 'make test       all tests: units, fuzzers'"'"' seeds, command line, worker'

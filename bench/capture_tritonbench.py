@@ -4,8 +4,10 @@
 
 Each file has a kernel part, a line of '#', and a test part. Both run once, on tensors without values. Every call from the
 test part into the kernel part (a function, a module's forward, a launch) is an entry: it is made three times, and its
-plan is written to OUT/NAME/N.json, its modules to OUT/ttir/HASH.ttir. Values that the test part reads itself are made
-up; values that the kernel part reads are a reason why there is no plan. OUT/summary.jsonl has one line for each file.
+plan is written to OUT/NAME/N.json, its modules to OUT/ttir/HASH.ttir. What the test part computes itself is computed
+beside on real values: it reads these (or made-up ones where a kernel's results are needed), and those of integer inputs
+go to OUT/inputs/NAME.N.INPUT, for plans.c beside this file. Values that the kernel part reads are a reason why there is
+no plan. OUT/summary.jsonl has one line for each file.
 """
 
 from __future__ import annotations
@@ -28,24 +30,133 @@ import torch
 from geak_worker import plan, pretend, source, warm
 from geak_worker.cannot import CANDIDATE_PATH, CannotCapture, Refusals
 from geak_worker.capture import Call, Session, provenance, reseed
-from geak_worker.dispatch import Dispatch, device_tensors, is_device
-from geak_worker.record import Buffer
-from torch.utils._pytree import tree_map
+from geak_worker.dispatch import EMPTY, UNMARKED_VIEWS, Dispatch, device_tensors, is_device
+from geak_worker.record import Buffer, raw_bytes
+from torch.utils._pytree import tree_flatten, tree_map
 from triton.runtime.autotuner import Autotuner, Heuristics
 from triton.runtime.jit import JITFunction
 
 SECONDS = 240
 CALLS = 3
+LARGEST = 4 << 20  # bytes of a buffer whose values are kept
+TOGETHER = 256 << 20  # bytes of all of them
+FOLLOWED = 10.0  # seconds that a file's test part may compute on values
+SLOW = {"mm", "bmm", "addmm", "baddbmm", "mv", "dot", "convolution"}
+WHOLE = {"zero_", "fill_", "copy_", "normal_", "uniform_", "random_"}  # what was there before does not matter
+
+
+class Values:
+    """Real values of what test code makes on the pretended device: by buffer, the bytes of its storage on the CPU.
+
+    Calls into the kernel part leave no trace here: a buffer has the values that test code last gave it.
+    """
+
+    def __init__(self, recorder: Any) -> None:
+        self.recorder = recorder
+        self.kept: Dict[int, torch.Tensor] = {}
+        self.bytes_kept = 0
+        self.seconds = 0.0
+
+    def view(self, tensor: torch.Tensor) -> Optional[torch.Tensor]:
+        """The values of a device tensor, None when they are not known."""
+        storage = self.kept.get(self.recorder.buffer(tensor).serial)
+        if storage is None:
+            return None
+        flat = torch.empty(0, dtype=tensor.dtype)
+        return flat.set_(storage.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
+
+    def give(self, tensor: torch.Tensor, values: Optional[torch.Tensor]) -> None:
+        """Makes `values` (zeros when None) those of a device tensor, unless its buffer is too large or has some."""
+        buffer = self.recorder.buffer(tensor)
+        if buffer.bytes > LARGEST or buffer.serial in self.kept or self.bytes_kept + buffer.bytes > TOGETHER:
+            return
+        self.bytes_kept += buffer.bytes
+        self.kept[buffer.serial] = torch.zeros(max(buffer.bytes, 1), dtype=torch.uint8)
+        if values is not None:
+            known = self.view(tensor)
+            assert known is not None
+            known.copy_(values)
+
+    def forget(self, tensor: torch.Tensor) -> None:
+        self.kept.pop(self.recorder.buffer(tensor).serial, None)
+
+    def on_cpu(self, tree: Any, by_shape: bool = False) -> Any:
+        """Arguments with values instead of device tensors; KeyError where there are none. by_shape: any will do."""
+
+        def move(leaf: Any) -> Any:
+            if is_device(leaf):
+                values = self.view(leaf)
+                if values is None and by_shape and leaf.numel() * leaf.element_size() <= LARGEST:
+                    values = torch.zeros_like(leaf, device="cpu")
+                if values is None:
+                    raise KeyError
+                return values
+            return torch.device("cpu") if isinstance(leaf, torch.device) else leaf
+
+        return tree_map(move, tree)
+
+    def follow(self, func: Any, out: Any, args: Any, kwargs: Any) -> None:
+        """After an operation of test code with result `out`: the same on values, where they are known."""
+        name = func.overloadpacket.__name__
+        written = [t for argument, t in zip(func._schema.arguments, args)
+                   if argument.alias_info is not None and argument.alias_info.is_write and is_device(t)]  # fmt: skip
+        made = device_tensors(out)
+        started = time.monotonic()
+        try:
+            if name in SLOW or self.seconds > FOLLOWED or any(t.numel() * t.element_size() > LARGEST for t in made):
+                raise KeyError
+            for tensor in written if name in WHOLE else []:
+                self.give(tensor, None)
+            by_shape = name.endswith("_like") or name.startswith("new_")
+            kwargs = {key: value for key, value in kwargs.items() if key != "generator"}
+            results = func(*self.on_cpu(list(args), by_shape), **self.on_cpu(kwargs))
+        except Exception:
+            for tensor in written:
+                self.forget(tensor)
+            return
+        finally:
+            self.seconds += time.monotonic() - started
+        for tensor, values in zip(tree_flatten(out)[0], tree_flatten(results)[0]):
+            if is_device(tensor) and isinstance(values, torch.Tensor):
+                self.give(tensor, values)
+
+    def bytes(self, buffer: Buffer) -> Optional[bytes]:
+        """The bytes of a buffer of integers."""
+        storage = self.kept.get(buffer.serial)
+        if storage is None or buffer.dtype.is_floating_point or buffer.dtype.is_complex or not buffer.bytes:
+            return None
+        return raw_bytes(storage)
 
 
 class StudyDispatch(Dispatch):
-    """Within an entry as always; in test code nothing is refused, and what it reads is made up."""
+    """Within an entry as always; in test code nothing is refused, and what it reads is made up unless it is known."""
 
     inside = False
+
+    def __init__(self, recorder: Any, custom: Callable[..., Any]) -> None:
+        super().__init__(recorder, custom)
+        self.values = Values(recorder)
+
+    def _record(self, func: Any, tensors: Any, args: Any, kwargs: Any) -> Any:
+        out = super()._record(func, tensors, args, kwargs)
+        name = func.overloadpacket.__name__
+        if self.inside or func.is_view or name in UNMARKED_VIEWS:
+            return out
+        if name in EMPTY:
+            for tensor in device_tensors(out):
+                self.values.give(tensor, None)
+        elif device_tensors(out):
+            self.values.follow(func, out, args, kwargs)
+        return out
 
     def _read(self, func: Any, name: str, tensors: Any, args: Any, kwargs: Any) -> Any:
         if self.inside or self._foldable(tensors):
             return super()._read(func, name, tensors, args, kwargs)
+        try:
+            found = func(*self.values.on_cpu(list(args)), **self.values.on_cpu(kwargs))
+            return tree_map(lambda leaf: self.upload(leaf) if isinstance(leaf, torch.Tensor) else leaf, found)
+        except KeyError:
+            pass
         ones = [torch.ones(t.shape, dtype=t.dtype) for t in args if is_device(t)]
         if name in ("_local_scalar_dense", "item", "is_nonzero"):
             return ones[0].reshape(-1)[0].item()
@@ -61,13 +172,15 @@ class StudyDispatch(Dispatch):
     def _to_host(self, name: str, src: torch.Tensor, use: Callable[[torch.Tensor], Any]) -> Any:
         if self.inside or self.recorder.twin(src) is not None:
             return super()._to_host(name, src, use)
-        return use(torch.zeros(src.shape, dtype=src.dtype))
+        known = self.values.view(src)
+        return use(torch.zeros(src.shape, dtype=src.dtype) if known is None else known)
 
     def upload(self, values: torch.Tensor) -> torch.Tensor:
         if self.inside:
             return super().upload(values)
         out = torch.empty_like(values, device="meta")
         self.recorder.give_twin(out, values)
+        self.values.give(out, values)
         return out
 
 
@@ -89,7 +202,8 @@ class Study:
     def numpy(self, tensor: torch.Tensor) -> Any:
         if self.dispatch.inside:
             return self.session.pretend._numpy(tensor)
-        return torch.zeros(tensor.shape, dtype=tensor.dtype).numpy()
+        known = self.dispatch.values.view(tensor) if is_device(tensor) else tensor
+        return (torch.zeros(tensor.shape, dtype=tensor.dtype) if known is None else known.clone()).numpy()
 
     def run(self, text: str) -> Dict[str, Any]:
         """Runs both parts; the summary of the file."""
@@ -119,7 +233,8 @@ class Study:
         entries = {call["entry"] for call in self.calls}
         return {"file": self.name, "captured": bool(good), "whole": bool(good) and not bad, "calls": len(self.calls),
                 "plans": len(good), "error": error, "bad": bad[:8], "entries": sorted(entries),
-                "captured_entries": sorted(entries - {call["entry"] for call in bad})}  # fmt: skip
+                "captured_entries": sorted(entries - {call["entry"] for call in bad}),
+                "made": [[call["entry"], call["plan"]] for call in good]}  # fmt: skip
 
     # ---- what test code calls ----
 
@@ -233,21 +348,26 @@ class Study:
 
     def write(self, said: Dict[str, Any], calls: List[Call]) -> None:
         try:
-            body, kernels = self.compose(calls)
+            body, kernels, inputs = self.compose(calls)
         except plan.Unstable as error:
             said["why"] = f"unstable_plan: {error}"
             return
         folder = os.path.join(self.out, self.name)
-        os.makedirs(folder, exist_ok=True)
-        os.makedirs(os.path.join(self.out, "ttir"), exist_ok=True)
-        said["plan"] = os.path.join(self.name, f"{len(os.listdir(folder))}.json")
+        for made in (folder, os.path.join(self.out, "ttir"), os.path.join(self.out, "inputs")):
+            os.makedirs(made, exist_ok=True)
+        number = len(os.listdir(folder))
+        said["plan"] = os.path.join(self.name, f"{number}.json")
         with open(os.path.join(self.out, said["plan"]), "w", encoding="utf-8") as file:
             json.dump(body, file)
+        for key, values in inputs.items():
+            with open(os.path.join(self.out, "inputs", f"{self.name}.{number}.{key}"), "wb") as data:
+                data.write(values)
         for kernel in kernels:
             with open(os.path.join(self.out, "ttir", kernel.sha + ".ttir"), "w", encoding="utf-8") as file:
                 file.write(kernel.ttir)
 
-    def compose(self, calls: List[Call]) -> "tuple[Dict[str, Any], List[Any]]":
+    def compose(self, calls: List[Call]) -> "tuple[Dict[str, Any], List[Any], Dict[str, bytes]]":
+        """The plan, its kernels, and the bytes of those inputs that are integers with known values."""
         last = calls[-1]
         if len(calls) > 2:
             found = plan.difference(calls[1].steps, last.steps, plan.Same())
@@ -271,9 +391,10 @@ class Study:
             "from": self.origin,
         }
         body = builder.plan(head, before, last.steps, last.outputs)
+        values = {buffer.name: self.dispatch.values.bytes(buffer) for buffer in inputs}
         for buffer in inputs:
             buffer.name = None
-        return body, builder.kernels
+        return body, builder.kernels, {str(key): found for key, found in values.items() if found is not None}
 
 
 def plan_written(steps: List[plan.Step]) -> List[Buffer]:
