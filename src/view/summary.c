@@ -78,7 +78,7 @@ void gk_summary_print(const struct gk_story *story, const struct gk_term *term)
 void gk_log_table(const struct gk_story *story, struct gk_table *table)
 {
 	static const struct gk_table_column columns[] = {{"attempt", false, 0}, {"result", false, 0}, {"stage", false, 0},
-	                                                 {"evidence", false, 0}, {"code", false, 0},   {"what", false, 0}};
+	                                                 {"evidence", false, 0}, {"code", false, 0},   {"what", false, 100}};
 
 	gk_table_init(table, columns, gk_count_of(columns));
 	for (size_t i = 0; i < story->line_count; i++)
@@ -87,6 +87,7 @@ void gk_log_table(const struct gk_story *story, struct gk_table *table)
 			const struct gk_story_attempt *attempt = &line->attempts[k];
 			bool pass = attempt->judged && attempt->verdict.outcome == GK_PASS;
 			const char *message = attempt->judged ? attempt->verdict.message : attempt->problem;
+			const char *what = message[0] ? message : attempt->strategy;
 
 			gk_table_row(table);
 			gk_table_cell(table, 0, GK_PLAIN, "%s/%d.%d", line->row.task, line->row.number, attempt->number);
@@ -96,7 +97,7 @@ void gk_log_table(const struct gk_story *story, struct gk_table *table)
 				gk_table_cell(table, 3, GK_PLAIN, "%s", gk_evidence_names[attempt->verdict.evidence]);
 			}
 			gk_table_cell(table, 4, GK_DIM, "%.12s", attempt->code ? attempt->code : "");
-			gk_table_cell(table, 5, GK_PLAIN, "%s", message[0] ? message : attempt->strategy);
+			gk_table_cell(table, 5, GK_PLAIN, "%.*s", (int)strcspn(what, "\n"), what);
 		}
 }
 
