@@ -46,7 +46,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$B/tests/fuzz/replay_%)
 
 $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
-.PHONY: all objects unit test asan lint tidy fuzz install help demo compat bench clean
+.PHONY: all objects unit test asan lint tidy hostile fuzz install help demo compat bench clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
@@ -110,6 +110,10 @@ lint:
 tidy:
 	printf '%s\n' src/main.c $(SRC) | xargs -P2 -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS)
 
+# Candidates that mean harm, each with its expected verdict, and what is left of them: minutes.
+hostile: all
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) sh tests/hostile/run.sh
+
 # make fuzz FUZZ=yaml SECONDS=600: libFuzzer under ASan and UBSan, from the kept seeds; finds land in build/fuzz.
 FUZZ    ?= yaml
 SECONDS ?= 60
@@ -153,6 +157,7 @@ help:
 	@echo 'make asan       all tests with AddressSanitizer and UBSan'
 	@echo 'make lint       strict warnings with gcc and clang, clang-tidy, cppcheck, layers, headers, docs, budgets'
 	@echo 'make fuzz       FUZZ=$(subst $() $(),|,$(FUZZERS)) SECONDS=60'
+	@echo 'make hostile    candidates that mean harm, and what is left of them'
 	@echo 'make demo       the starter suite with recorded answers'
 	@echo 'make compat     the worker'"'"'s tests with triton 3.6.0, 3.7.1 and 3.9.0'
 	@echo 'make bench      the machine against the Triton interpreter'
