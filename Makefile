@@ -101,7 +101,8 @@ lint:
 	tools/check_budget
 	tools/check_docs $B/geak
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance --inline-suppr \
-		--suppressions-list=tools/cppcheck.supp -D_GNU_SOURCE -Isrc src
+		--suppressions-list=tools/cppcheck.supp '-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
+		'-Djson_object_foreach(o,k,v)=for(k=0;(v=json_object_get(o,k));)' -D_GNU_SOURCE -Isrc src
 	shellcheck --severity=warning quickstart .ci/run tests/run tests/command/*.sh tools/check_headers tools/check_docs tools/compat tools/demo
 	mandoc -Tlint -Wwarning docs/man/*.1
 	$(MAKE) tidy
