@@ -13,7 +13,7 @@ const struct gk_ir_op_info gk_ir_ops[GK_IR_CODE_COUNT] = {
 enum gk_ir_code gk_ir_code_find(const char *name, size_t size)
 {
 	for (int code = GK_IR_INVALID + 1; code < GK_IR_CODE_COUNT; code++)
-		if (strncmp(gk_ir_ops[code].name, name, size) == 0 && gk_ir_ops[code].name[size] == '\0')
+		if (strlen(gk_ir_ops[code].name) == size && memcmp(gk_ir_ops[code].name, name, size) == 0)
 			return (enum gk_ir_code)code;
 	return GK_IR_INVALID;
 }
