@@ -213,7 +213,10 @@ def run_case(c: Case, folder: Path, vmrun: str) -> str:
     trouble = (folder / c.name).with_suffix(".trouble")
     if trouble.exists():
         return trouble.read_text()
-    done = subprocess.run([vmrun, str(folder / f"{c.name}.job")], capture_output=True, text=True, timeout=120)
+    try:
+        done = subprocess.run([vmrun, str(folder / f"{c.name}.job")], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return "it did not end within a minute"
     said = done.stdout.strip()
     if done.returncode or done.stderr or not said:
         return f"exit status {done.returncode}: {said} {done.stderr.strip()}"
