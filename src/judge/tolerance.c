@@ -21,7 +21,7 @@ static double clamp(double value, double low, double high)
 /* rtol and spread in units of eps. */
 static void wide_row(enum gk_dtype dtype, enum gk_operation operation, double k, double *rtol, double *spread)
 {
-	double base = dtype == GK_F64 ? 64 : 128;
+	double base = dtype == GK_F64 ? 64 : operation == GK_OP_REDUCTION ? 512 : 128;
 
 	if (operation == GK_OP_ELEMENTWISE) {
 		*rtol = base;

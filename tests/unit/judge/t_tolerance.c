@@ -119,6 +119,52 @@ static void softmaxes(enum gk_dtype dtype, int rows, int columns)
 	expect(dtype, GK_OP_REDUCTION, columns, rows * columns, "softmax");
 }
 
+/* f32, rows around means of up to a hundred deviations, as a kernel does it: sums in a tree, two passes. */
+static float tree_sum(const float *x, int count)
+{
+	return count == 1 ? x[0] : tree_sum(x, count / 2) + tree_sum(x + count / 2, count - count / 2);
+}
+
+static void norm_row(struct gk_random *r, int n, double *exact, double *f32)
+{
+	static float x[4096], c[4096];
+	double mean = 32 * normal(r), sum = 0, square = 0;
+	float mean32, square32;
+
+	for (int i = 0; i < n; i++) {
+		x[i] = (float)(normal(r) + mean);
+		sum += (double)x[i] / n;
+	}
+	mean32 = tree_sum(x, n) / (float)n;
+	for (int i = 0; i < n; i++) {
+		square += ((double)x[i] - sum) * ((double)x[i] - sum) / n;
+		c[i] = (x[i] - mean32) * (x[i] - mean32);
+	}
+	square32 = tree_sum(c, n) / (float)n;
+	for (int i = 0; i < n; i++) {
+		float weight = (float)(1 + 0.5 * normal(r)), bias = (float)normal(r);
+
+		exact[i] = ((double)x[i] - sum) / sqrt(square + 1e-5) * (double)weight + (double)bias;
+		f32[i] = (double)((x[i] - mean32) / sqrtf(square32 + 1e-5f) * weight + bias);
+	}
+}
+
+static void norms_of_shifted_rows(int n)
+{
+	struct gk_random r;
+	int refused = 0, accepted = 0, rounds = 200, rows = 24;
+
+	gk_random_seed(&r, 4711);
+	for (int round = 0; round < rounds; round++) {
+		for (int row = 0; row < rows; row++)
+			norm_row(&r, n, want + row * n, got + row * n);
+		refused += !passes(GK_F32, GK_OP_REDUCTION, n, rows * n, 0);
+		accepted += passes(GK_F32, GK_OP_REDUCTION, n, rows * n, gk_lower_precision(GK_F32));
+	}
+	is_int(refused, 0, "normalised rows around far means: honest kernels pass for 200 seeds");
+	is_int(accepted, 0, "and results rounded to half precision never do");
+}
+
 enum dot_mode { DOT_HONEST, DOT_LOW_INPUTS, DOT_LOW_SUM };
 
 static double dot_once(struct gk_random *r, enum gk_dtype dtype, int k, bool positive, enum dot_mode mode,
@@ -198,6 +244,8 @@ int main(void)
 		sums(floats[i], 512);
 		sums(floats[i], 40000);
 	}
+	norms_of_shifted_rows(200);
+	norms_of_shifted_rows(1151);
 	for (size_t i = 0; i < gk_count_of(common); i++) {
 		gelus(common[i], 20000);
 		softmaxes(common[i], 16, 2000);
