@@ -1,7 +1,8 @@
 /*
  * Float loops: f32 and f64. Results of smaller formats are rounded afterwards
- * (op->round), which is as good as rounding once; bf16 has the exponents of
- * f32, so that its tiny products and quotients are computed scaled.
+ * (op->round), which is as good as rounding once. Where f32 itself is short of
+ * bits, among the subnormals that it shares with bf16, a product of two bf16 above half of the
+ * least one still fits (its 16 bits end at 2^-149), and a quotient keeps 2^-142 away from ties.
  */
 #include "machine.h"
 
@@ -54,17 +55,6 @@ PICKS(double, f64)
 BINARY(rem_f32, float, fmodf(x, y))
 BINARY(rem_f64, double, fmod(x, y))
 
-/* Below 2^-126 f32 has fewer bits than a product needs to be rounded once: 2^64 higher it is exact, or has 24. */
-static inline float tiny_bf16(float scaled)
-{
-	const float grid = 0x1.8p-46f; /* its last place is 2^-69, a bf16 subnormal's 2^-133 scaled */
-
-	return ((scaled + grid) - grid) * 0x1p-64f;
-}
-#define SCALED (x * 0x1p64f)
-BINARY(mul_bf16, float, fabsf(SCALED * y) < 0x1p-62f ? tiny_bf16(SCALED * y) : x * y)
-BINARY(divide_bf16, float, fabsf(SCALED / y) < 0x1p-62f ? tiny_bf16(SCALED / y) : x / y)
-
 #define UNARY(name, type, expression)                                                                        \
 	VM_LOOP void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)                \
 	{                                                                                                    \
@@ -114,10 +104,6 @@ vm_loop_fn *vm_clamp_loop(bool propagates, enum gk_ir_kind kind)
 
 static vm_loop_fn *of_format(enum gk_ir_code code, enum gk_ir_kind kind)
 {
-	if (kind == GK_IR_BF16 && code == GK_IR_ARITH_MULF)
-		return mul_bf16;
-	if (kind == GK_IR_BF16 && (code == GK_IR_ARITH_DIVF || code == GK_IR_TT_PRECISE_DIVF))
-		return divide_bf16;
 	if (kind == GK_IR_F16 && code == GK_IR_MATH_FMA)
 		return fma_f16;
 	if (kind == GK_IR_BF16 && code == GK_IR_MATH_FMA)

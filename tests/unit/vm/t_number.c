@@ -141,8 +141,58 @@ static void test_floats(void)
 	is_int((long long)compute("arith.minimumf", "f32", 0, 0x80000000, &is_undefined), 0x80000000, "-0 is below 0");
 }
 
+/* All products and quotients of small bf16 among the subnormals, against one rounding from f64. */
+static void test_tiny_bf16(void)
+{
+	int wrong = 0;
+
+	for (uint32_t a = 128; a < 256; a++)
+		for (uint32_t b = 128; b < 256; b++) {
+			float x = ldexpf((float)a, -70), y = ldexpf((float)b, -77), product, quotient, z = ldexpf((float)b, 61);
+
+			vm_float_loop(GK_IR_ARITH_MULF, GK_IR_BF16)(&product, &x, &y, NULL, 1);
+			vm_round(GK_IR_BF16, &product, 1);
+			wrong += product != vm_round_double(GK_IR_BF16, (double)x * (double)y);
+			vm_float_loop(GK_IR_ARITH_DIVF, GK_IR_BF16)(&quotient, &x, &z, NULL, 1);
+			vm_round(GK_IR_BF16, &quotient, 1);
+			wrong += quotient != vm_round_double(GK_IR_BF16, (double)x / (double)z);
+		}
+	is_int(wrong, 0, "tiny products and quotients of bf16 are rounded once");
+}
+
+static void test_bits(void)
+{
+	uint8_t bits[2] = {0, 1}, small, order[2];
+	uint8_t other[2] = {1, 0};
+	int32_t wide[2];
+	float values[4] = {-1e20f, 3e9f, NAN, -129.0f}, held[2];
+	int8_t narrow[4];
+
+	vm_cast_loop(GK_IR_ARITH_EXTSI, GK_IR_I1, GK_IR_I32)(wide, bits, NULL, NULL, 2);
+	ok(wide[0] == 0 && wide[1] == -1, "a set bit extends to -1 with its sign");
+	vm_cast_loop(GK_IR_ARITH_EXTUI, GK_IR_I1, GK_IR_I32)(wide, bits, NULL, NULL, 2);
+	ok(wide[0] == 0 && wide[1] == 1, "to 1 without");
+	vm_cast_loop(GK_IR_ARITH_SITOFP, GK_IR_I1, GK_IR_F32)(held, bits, NULL, NULL, 2);
+	ok(held[1] == -1.0f, "a signed bit is -1.0");
+	vm_cast_loop(GK_IR_ARITH_UITOFP, GK_IR_I1, GK_IR_F32)(held, bits, NULL, NULL, 2);
+	ok(held[1] == 1.0f, "an unsigned one 1.0");
+	vm_cmpi_loop(GK_CMPI_SLT, GK_IR_I1)(order, bits, other, NULL, 2);
+	ok(order[0] == 0 && order[1] == 1, "signed, true is the smaller bit");
+	vm_int_loop(GK_IR_ARITH_ADDI, GK_IR_I1)(order, bits, bits, NULL, 2);
+	ok(order[1] == 0, "bits wrap");
+	wide[0] = 0x102;
+	vm_cast_loop(GK_IR_ARITH_TRUNCI, GK_IR_I32, GK_IR_I1)(&small, wide, NULL, NULL, 1);
+	ok(small == 0, "truncation to a bit takes the last one");
+	vm_cast_loop(GK_IR_ARITH_FPTOSI, GK_IR_F32, GK_IR_I8)(narrow, values, NULL, NULL, 4);
+	ok(narrow[0] == -128 && narrow[1] == 127 && narrow[2] == 0 && narrow[3] == -128, "floats saturate, NaN is 0");
+	vm_cast_loop(GK_IR_ARITH_FPTOSI, GK_IR_F32, GK_IR_I32)(wide, values, NULL, NULL, 2);
+	ok(wide[0] == INT32_MIN && wide[1] == INT32_MAX, "at the ends of i32, too");
+}
+
 int main(void)
 {
+	test_tiny_bf16();
+	test_bits();
 	test_all_codes();
 	test_rounding();
 	test_integers();
