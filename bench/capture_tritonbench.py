@@ -300,9 +300,10 @@ class Study:
         with self.inputs_without_values():
             try:
                 result = function()
-                for tensor in unique(device_tensors(result)):
-                    self.recorder.settle(self.recorder.buffer(tensor))
-                    made.outputs.append({**self.recorder.view(tensor), "name": str(len(made.outputs))})
+                with torch._C.DisableTorchFunction():  # else they would say that they are on the GPU
+                    for tensor in unique(device_tensors(result)):
+                        self.recorder.settle(self.recorder.buffer(tensor))
+                        made.outputs.append({**self.recorder.view(tensor), "name": str(len(made.outputs))})
             except BaseException as error:
                 made.error = error
         made.steps, made.refusal = self.recorder.steps, self.recorder.refusals.first()

@@ -16,7 +16,8 @@ static void see_view(enum gk_dtype seen[], const struct gk_plan_view *view)
 		seen[view->buf] = view->dtype;
 }
 
-static void see_launch(enum gk_dtype seen[], const struct gk_plan_launch *launch, const struct gk_ir *const *modules)
+static void see_launch(enum gk_dtype seen[], const struct gk_plan_launch *launch,
+                       const struct gk_ir *const *modules)
 {
 	const struct gk_ir *ir = modules[launch->kernel];
 	const struct gk_ir_func *func = &ir->funcs[ir->entry];
@@ -27,18 +28,27 @@ static void see_launch(enum gk_dtype seen[], const struct gk_plan_launch *launch
 
 		if (arg->kind == GK_ARG_DESC)
 			see_view(seen, &arg->desc->view);
-		else if (arg->kind == GK_ARG_PTR && type->kind == GK_IR_PTR && seen[arg->buf] == GK_DTYPE_NONE)
+		else if (arg->kind == GK_ARG_PTR && type->kind == GK_IR_PTR &&
+		         seen[arg->buf] == GK_DTYPE_NONE)
 			seen[arg->buf] = gk_ir_kind_dtype(ir->types[type->element].kind);
 	}
 }
 
-static void see_step(enum gk_dtype seen[], const struct gk_plan_step *step, const struct gk_ir *const *modules)
+static void see_step(enum gk_dtype seen[], const struct gk_plan_step *step,
+                     const struct gk_ir *const *modules)
 {
 	switch (step->op) {
-	case GK_STEP_LAUNCH: see_launch(seen, &step->launch, modules); break;
-	case GK_STEP_CHOOSE: see_launch(seen, &step->variants[0].launch, modules); break;
-	case GK_STEP_COPY: see_view(seen, &step->src); break;
-	default: break;
+	case GK_STEP_LAUNCH:
+		see_launch(seen, &step->launch, modules);
+		break;
+	case GK_STEP_CHOOSE:
+		see_launch(seen, &step->variants[0].launch, modules);
+		break;
+	case GK_STEP_COPY:
+		see_view(seen, &step->src);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -62,7 +72,9 @@ static void invent(uint8_t *bytes, uint64_t size, enum gk_dtype dtype, struct gk
 	size_t width = gk_dtype_bytes(dtype), period = PATTERN * width;
 
 	for (size_t i = 0; i < PATTERN; i++) {
-		double value = gk_dtype_is_float(dtype) ? normal(r) : (double)gk_random_below(r, dtype == GK_BOOL ? 2 : 8);
+		double value = gk_dtype_is_float(dtype)
+		                       ? normal(r)
+		                       : (double)gk_random_below(r, dtype == GK_BOOL ? 2 : 8);
 
 		gk_dtype_store(dtype, pattern + i * width, value);
 	}
@@ -83,7 +95,9 @@ static int make_one(struct study_inputs *inputs, const struct gk_plan_buffer *bu
 		if (gk_file_read(path, (size_t)1 << 30, &bytes, &size, e))
 			return -1;
 		inputs->bytes[index] = bytes;
-		return size == buffer->bytes ? 0 : gk_err_set(e, GK_ERR_INPUT, "%s has another size than its buffer", path);
+		return size == buffer->bytes
+		               ? 0
+		               : gk_err_set(e, GK_ERR_INPUT, "%s has another size than its buffer", path);
 	}
 	if (dtype == GK_DTYPE_NONE)
 		dtype = GK_F32; /* nothing that is typed reads it */
@@ -94,8 +108,8 @@ static int make_one(struct study_inputs *inputs, const struct gk_plan_buffer *bu
 	return 0;
 }
 
-int study_inputs_make(struct study_inputs *inputs, const struct gk_plan *plan, const struct gk_ir *const *modules,
-                      const char *prefix, struct gk_err *e)
+int study_inputs_make(struct study_inputs *inputs, const struct gk_plan *plan,
+                      const struct gk_ir *const *modules, const char *prefix, struct gk_err *e)
 {
 	enum gk_dtype seen[GK_PLAN_MAX_BUFFERS] = {GK_DTYPE_NONE};
 

@@ -1,4 +1,5 @@
-/* Inputs for plans that came without a task: real integers where the study wrote them down, else made-up values. */
+/* Inputs for plans that came without a task: real integers where the study wrote them down, else made-up
+ * values. */
 #ifndef GK_STUDY_INPUTS_H
 #define GK_STUDY_INPUTS_H
 
@@ -12,12 +13,12 @@ struct study_inputs {
 };
 
 /*
- * prefix: where real bytes are, as PREFIX followed by the input's name. Made-up floats are normal, made-up integers
- * 0 .. 7, made-up truth values 0 or 1, by the type of what a kernel, a copy or an output sees in the buffer.
- * modules: one for each kernel of the plan. Release it also after a failure.
+ * prefix: where real bytes are, as PREFIX followed by the input's name. Made-up floats are normal, made-up
+ * integers 0 .. 7, made-up truth values 0 or 1, by the type of what a kernel, a copy or an output sees in the
+ * buffer. modules: one for each kernel of the plan. Release it also after a failure.
  */
-int study_inputs_make(struct study_inputs *inputs, const struct gk_plan *plan, const struct gk_ir *const *modules,
-                      const char *prefix, struct gk_err *e);
+int study_inputs_make(struct study_inputs *inputs, const struct gk_plan *plan,
+                      const struct gk_ir *const *modules, const char *prefix, struct gk_err *e);
 void study_inputs_release(struct study_inputs *inputs);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * What capture_tritonbench.py wrote, plan by plan: is it read, does it validate, do its modules load, does it run on
- * the machine without complaint?
+ * What capture_tritonbench.py wrote, plan by plan: is it read, does it validate, do its modules load, does it
+ * run on the machine without complaint?
  *
  *     plans OUT [seconds=N] [budget=N] [memory=BYTES] [only=NAME]
  *
- * There is no task, so a plan is validated against its own inputs and outputs. Every plan is studied in a forked
- * process that writes into shared memory how far it came; it is killed after so many seconds of processor time. All
- * variants of autotuned launches run, one after the other, each on fresh buffers; what was reached in time counts.
+ * There is no task, so a plan is validated against its own inputs and outputs. Every plan is studied in a
+ * forked process that writes into shared memory how far it came; it is killed after so many seconds of
+ * processor time. All variants of autotuned launches run, one after the other, each on fresh buffers; what
+ * was reached in time counts.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -23,7 +24,19 @@
 #include "inputs.h"
 
 /* Where a plan's way ended, the worst first. */
-enum stage { CRASHED, UNREAD, NO_MODULE, INVALID, TOO_LARGE, COMPLAINED, BAD_INDEX, OVER_BUDGET, OVER_TIME, RAN, STAGES };
+enum stage {
+	CRASHED,
+	UNREAD,
+	NO_MODULE,
+	INVALID,
+	TOO_LARGE,
+	COMPLAINED,
+	BAD_INDEX,
+	OVER_BUDGET,
+	OVER_TIME,
+	RAN,
+	STAGES
+};
 static const char *const stage_names[STAGES] = {
 	[CRASHED] = "the machine crashed",
 	[UNREAD] = "not read",
@@ -39,13 +52,15 @@ static const char *const stage_names[STAGES] = {
 
 struct outcome {
 	enum stage stage;
-	char plan[160];       /* "NAME/N" */
-	char reason[1024];    /* "" for RAN */
-	char strictly[1024];  /* why it is valid only where fills and inline assembly are allowed; "" when it is so without */
+	char plan[160];      /* "NAME/N" */
+	char reason[1024];   /* "" for RAN */
+	char strictly[1024]; /* why it is valid only where fills and inline assembly are allowed; "" when it
+	                        is so without */
 	uint32_t modules[GK_PLAN_MAX_KERNELS], module_count;
 	bool launched[GK_PLAN_MAX_KERNELS]; /* to the end */
 	uint32_t variants, variants_done;
-	uint64_t poisoned; /* elements of outputs that were never written */
+	uint32_t returned_inputs; /* outputs that are inputs, as they were */
+	uint64_t undefined; /* elements of outputs: never written, or computed from something undefined */
 	bool has_invented_ints;
 	uint64_t operations;
 	double ms;
@@ -134,41 +149,79 @@ static int load_modules(struct job *job)
 	return 0;
 }
 
-/* Against the plan's own inputs, all of which may be written, and its own outputs. */
-static int validate(struct job *job)
+static void expect_outputs(const struct gk_plan *plan, struct gk_tensor *outputs,
+                           struct gk_plan_expect *expect)
 {
-	struct gk_tensor inputs[GK_PLAN_MAX_BUFFERS] = {0}, outputs[GK_PLAN_MAX_OUTPUTS] = {0};
-	struct gk_plan_module modules[GK_PLAN_MAX_KERNELS];
-	bool in_place[GK_PLAN_MAX_BUFFERS];
-	struct gk_plan_expect expect = {.target = job->plan->target, .inputs = inputs, .in_place = in_place,
-	                                .outputs = outputs, .modules = modules};
-	struct gk_err e = {0};
-
-	memset(in_place, 1, sizeof in_place);
-	for (uint32_t i = 0; i < job->plan->buffer_count; i++) {
-		if (!job->plan->buffers[i].input)
-			continue;
-		snprintf(inputs[expect.input_count].name, sizeof inputs->name, "%s", job->plan->buffers[i].input);
-		inputs[expect.input_count++].bytes = job->plan->buffers[i].bytes;
-	}
-	for (; expect.output_count < job->plan->output_count; expect.output_count++) {
-		const struct gk_plan_output *from = &job->plan->outputs[expect.output_count];
-		struct gk_tensor *to = &outputs[expect.output_count];
+	for (expect->output_count = 0; expect->output_count < plan->output_count; expect->output_count++) {
+		const struct gk_plan_output *from = &plan->outputs[expect->output_count];
+		struct gk_tensor *to = &outputs[expect->output_count];
 
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		to->dtype = from->view.dtype;
 		to->rank = from->view.rank;
 		memcpy(to->shape, from->view.shape, sizeof to->shape);
 	}
+	expect->outputs = outputs;
+}
+
+/*
+ * Wrappers return inputs as they got them, too (a weight, a table): no task would name these as outputs, so
+ * they are set aside. What they write in place stays.
+ */
+static void drop_returned_inputs(struct job *job, const struct gk_plan_expect *expect)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < job->plan->output_count; i++) {
+		struct gk_plan alone = *job->plan;
+		struct gk_plan_expect only = *expect;
+		struct gk_tensor output[1] = {0};
+		struct gk_err e = {0};
+
+		alone.outputs = &job->plan->outputs[i];
+		alone.output_count = 1;
+		expect_outputs(&alone, output, &only);
+		if (job->plan->buffers[alone.outputs[0].view.buf].input &&
+		    gk_plan_validate(&alone, &only, &e))
+			job->out->returned_inputs++;
+		else
+			job->plan->outputs[kept++] = job->plan->outputs[i];
+	}
+	job->plan->output_count = kept;
+}
+
+/* Against the plan's own inputs, all of which may be written, and its own outputs. */
+static int validate(struct job *job)
+{
+	struct gk_tensor inputs[GK_PLAN_MAX_BUFFERS] = {0}, outputs[GK_PLAN_MAX_OUTPUTS] = {0};
+	struct gk_plan_module modules[GK_PLAN_MAX_KERNELS];
+	bool in_place[GK_PLAN_MAX_BUFFERS];
+	struct gk_plan_expect expect = {
+		.target = job->plan->target, .inputs = inputs, .in_place = in_place, .modules = modules};
+	struct gk_err e = {0};
+
+	memset(in_place, 1, sizeof in_place);
+	for (uint32_t i = 0; i < job->plan->buffer_count; i++) {
+		if (!job->plan->buffers[i].input)
+			continue;
+		snprintf(inputs[expect.input_count].name, sizeof inputs->name, "%s",
+		         job->plan->buffers[i].input);
+		inputs[expect.input_count++].bytes = job->plan->buffers[i].bytes;
+	}
 	for (; expect.module_count < job->plan->kernel_count; expect.module_count++) {
-		snprintf(modules[expect.module_count].hash, GK_HEX_SIZE, "%s", job->plan->kernels[expect.module_count].ttir);
+		snprintf(modules[expect.module_count].hash, GK_HEX_SIZE, "%s",
+		         job->plan->kernels[expect.module_count].ttir);
 		modules[expect.module_count].ir = job->irs[expect.module_count];
 	}
-	if (gk_plan_validate(job->plan, &expect, &e) == 0)
-		return 0;
-	snprintf(job->out->strictly, sizeof job->out->strictly, "%s", e.text);
 	expect.allow_fills = expect.allow_asm = true;
-	return gk_plan_validate(job->plan, &expect, &e) ? end(job, INVALID, e.text) : 0;
+	drop_returned_inputs(job, &expect);
+	expect_outputs(job->plan, outputs, &expect);
+	if (gk_plan_validate(job->plan, &expect, &e))
+		return end(job, INVALID, e.text);
+	expect.allow_fills = expect.allow_asm = false;
+	if (gk_plan_validate(job->plan, &expect, &e))
+		snprintf(job->out->strictly, sizeof job->out->strictly, "%s", e.text);
+	return 0;
 }
 
 static int complain(struct job *job, const struct gk_finding *f, uint32_t variant)
@@ -180,8 +233,8 @@ static int complain(struct job *job, const struct gk_finding *f, uint32_t varian
 		stage = OVER_BUDGET;
 	else if (strcmp(f->kind, "out_of_bounds") == 0 && job->inputs.has_invented_ints)
 		stage = BAD_INDEX;
-	snprintf(text, sizeof text, "%s: %.60s, line %u, %s: %.400s%s", f->kind, f->kernel, f->line, f->operation,
-	         f->message, variant ? " (not the first variant)" : "");
+	snprintf(text, sizeof text, "%s: %.60s, line %u, %s: %.400s%s", f->kind, f->kernel, f->line,
+	         f->operation, f->message, variant ? " (not the first variant)" : "");
 	if (stage == OVER_BUDGET && variant)
 		return end(job, RAN, "");
 	return end(job, stage, text);
@@ -192,10 +245,11 @@ static void note_launched(struct job *job, const struct gk_plan_step *step, uint
 	if (step->op == GK_STEP_LAUNCH)
 		job->out->launched[step->launch.kernel] = true;
 	else if (step->op == GK_STEP_CHOOSE)
-		job->out->launched[step->variants[variant < step->variant_count ? variant : 0].launch.kernel] = true;
+		job->out->launched[step->variants[variant < step->variant_count ? variant : 0]
+		                           .launch.kernel] = true;
 }
 
-static void count_poison(struct job *job, struct gk_device_memory *memory)
+static void count_undefined(struct job *job, struct gk_device_memory *memory)
 {
 	for (uint32_t i = 0; i < job->plan->output_count; i++) {
 		const struct gk_plan_view *view = &job->plan->outputs[i].view;
@@ -204,12 +258,12 @@ static void count_poison(struct job *job, struct gk_device_memory *memory)
 		int64_t first;
 
 		job->device->ops->copy_out(job->device, memory, view, dense, &poisoned, &first);
-		job->out->poisoned += poisoned;
+		job->out->undefined += poisoned;
 	}
 }
 
-static bool run_steps(struct job *job, struct gk_device_run *run, const struct gk_plan_step *steps, uint32_t count,
-                      uint32_t variant)
+static bool run_steps(struct job *job, struct gk_device_run *run, const struct gk_plan_step *steps,
+                      uint32_t count, uint32_t variant)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (!job->device->ops->step(job->device, run, &steps[i], variant))
@@ -221,7 +275,8 @@ static bool run_steps(struct job *job, struct gk_device_run *run, const struct g
 
 static int execute(struct job *job, uint32_t variant)
 {
-	struct gk_device_run run = {.plan = job->plan, .modules = job->made, .seed = 1, .budget = job->study->budget};
+	struct gk_device_run run = {
+		.plan = job->plan, .modules = job->made, .seed = 1, .budget = job->study->budget};
 	const struct gk_plan *plan = job->plan;
 	struct gk_err e = {0};
 	bool fine;
@@ -233,7 +288,7 @@ static int execute(struct job *job, uint32_t variant)
 	       run_steps(job, &run, plan->steps, plan->step_count, variant);
 	job->out->operations += run.counts.operations;
 	if (fine && variant == 0)
-		count_poison(job, run.memory);
+		count_undefined(job, run.memory);
 	job->device->ops->memory_free(job->device, run.memory);
 	gk_buf_release(&run.notes);
 	return fine ? 0 : complain(job, &run.finding, variant);
@@ -295,7 +350,8 @@ static void take_death(struct outcome *out, int status, uint64_t seconds)
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL)) {
 		out->stage = out->variants_done ? RAN : OVER_TIME;
 		if (!out->variants_done)
-			snprintf(out->reason, sizeof out->reason, "%s after %llu s", out->variants ? "still running" : "not started",
+			snprintf(out->reason, sizeof out->reason, "%s after %llu s",
+			         out->variants ? "still running" : "not started",
 			         (unsigned long long)seconds);
 		return;
 	}
@@ -306,7 +362,8 @@ static void take_death(struct outcome *out, int status, uint64_t seconds)
 
 static void study_one(struct study *study, const char *name, const char *number)
 {
-	struct outcome *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct outcome *shared =
+		mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct outcome *out;
 	int status = 0;
 	pid_t pid;
@@ -335,8 +392,8 @@ static void study_one(struct study *study, const char *name, const char *number)
 	       (unsigned long long)out->operations);
 	if (out->variants > 1)
 		printf("  %u of %u variants", out->variants_done, out->variants);
-	if (out->poisoned)
-		printf("  %llu output elements unwritten", (unsigned long long)out->poisoned);
+	if (out->undefined)
+		printf("  %llu output elements undefined", (unsigned long long)out->undefined);
 	printf("%s%s\n", out->reason[0] ? "  " : "", out->reason);
 }
 
@@ -347,7 +404,8 @@ static int study_modules(struct study *study, struct gk_err *e)
 	char **names;
 	size_t count;
 
-	if (gk_dir_list(gk_arena_printf(&study->arena, "%s/ttir", study->folder), &study->arena, &names, &count, e))
+	if (gk_dir_list(gk_arena_printf(&study->arena, "%s/ttir", study->folder), &study->arena, &names,
+	                &count, e))
 		return -1;
 	study->modules = gk_alloc_array(count ? count : 1, sizeof *study->modules);
 	for (size_t i = 0; i < count; i++) {
@@ -378,14 +436,16 @@ static int study_folder(struct study *study, struct gk_err *e)
 	for (size_t i = 0; i < count; i++) {
 		const char *path = gk_path_join(&study->arena, study->folder, names[i]);
 
-		if (!gk_path_is_dir(path) || strcmp(names[i], "ttir") == 0 || strcmp(names[i], "inputs") == 0 ||
-		    (study->only && !strstr(names[i], study->only)))
+		if (!gk_path_is_dir(path) || strcmp(names[i], "ttir") == 0 ||
+		    strcmp(names[i], "inputs") == 0 || (study->only && !strstr(names[i], study->only)))
 			continue;
 		if (gk_dir_list(path, &study->arena, &plans, &plan_count, e))
 			return -1;
 		for (size_t k = 0; k < plan_count; k++)
 			if (gk_text_ends(plans[k], ".json"))
-				study_one(study, names[i], gk_arena_printf(&study->arena, "%.*s", (int)strlen(plans[k]) - 5, plans[k]));
+				study_one(study, names[i],
+				          gk_arena_printf(&study->arena, "%.*s", (int)strlen(plans[k]) - 5,
+				                          plans[k]));
 	}
 	return 0;
 }
@@ -426,7 +486,8 @@ static void print_stages(const struct study *study)
 
 static void print_totals(const struct study *study)
 {
-	size_t loads = 0, ran = 0, strict = 0, poisoned = 0, invented = 0, variants = 0, done = 0;
+	size_t loads = 0, ran = 0, strict = 0, undefined = 0, returned = 0, invented = 0, variants = 0,
+	       done = 0;
 	uint64_t operations = 0;
 
 	for (size_t i = 0; i < study->module_count; i++) {
@@ -437,16 +498,20 @@ static void print_totals(const struct study *study)
 		const struct outcome *out = &study->outcomes[i];
 
 		strict += out->strictly[0] != 0;
-		poisoned += out->poisoned > 0;
+		undefined += out->undefined > 0;
+		returned += out->returned_inputs > 0;
 		invented += out->has_invented_ints;
 		variants += out->variants;
 		done += out->variants_done;
 		operations += out->operations;
 	}
 	printf("\n%zu of %zu modules load, %zu were launched to the end\n", loads, study->module_count, ran);
-	printf("%zu of %zu executions (each variant of an autotuned launch is one) ended without complaint\n", done, variants);
+	printf("%zu of %zu executions (each variant of an autotuned launch is one) ended without complaint\n",
+	       done, variants);
 	printf("%zu plans need fills or inline assembly to be allowed\n", strict);
-	printf("%zu plans leave elements of outputs unwritten, %zu had made-up integers\n", poisoned, invented);
+	printf("%zu plans return inputs as they were, which were set aside\n", returned);
+	printf("%zu plans have undefined elements in outputs, %zu had made-up integers\n", undefined,
+	       invented);
 	printf("%llu lane operations\n", (unsigned long long)operations);
 }
 
@@ -456,10 +521,12 @@ static void print_rest(const struct study *study)
 	for (int s = 0; s < RAN; s++)
 		for (size_t i = 0; i < study->count; i++)
 			if (study->outcomes[i].stage == (enum stage)s)
-				printf("%s: %s: %s\n", stage_names[s], study->outcomes[i].plan, study->outcomes[i].reason);
+				printf("%s: %s: %s\n", stage_names[s], study->outcomes[i].plan,
+				       study->outcomes[i].reason);
 	for (size_t i = 0; i < study->count; i++)
 		if (study->outcomes[i].strictly[0])
-			printf("valid with permission: %s: %s\n", study->outcomes[i].plan, study->outcomes[i].strictly);
+			printf("valid with permission: %s: %s\n", study->outcomes[i].plan,
+			       study->outcomes[i].strictly);
 }
 
 static int read_option(struct study *study, const char *text)
@@ -485,7 +552,7 @@ static int read_option(struct study *study, const char *text)
 
 int main(int argc, char **argv)
 {
-	struct study study = {.seconds = 5, .budget = 20000000000, .memory = (uint64_t)4 << 30};
+	struct study study = {.seconds = 60, .budget = 20000000000, .memory = (uint64_t)4 << 30};
 	struct gk_err e = {0};
 	int failed = argc < 2;
 
