@@ -46,34 +46,44 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$B/tests/fuzz/replay_%)
 
 $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
+# V=1 shows the commands themselves.
+Q   := $(if $V,,@)
+say = $(if $V,@:,@echo '  $(1) $@')
+
 .PHONY: all objects unit test asan lint tidy hostile fuzz install help demo compat bench clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,link)
+	$Q$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/libgeak.a: $(OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,ar)
+	$Qar rcs $@ $^
 
 # The sandbox from within, for the worker's ctypes: never instrumented, the interpreter is not either.
 BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount inside stub)
 $B/libgeakbox.so: $(BOX_SRC) $(wildcard src/box/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
+	$(call say,cc)
+	$Q$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
 		-o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp)
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $(patsubst %/,%,$(dir $*)))) -MMD -MP -c -o $@ $<
+	$(call say,cc)
+	$Q$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $(patsubst %/,%,$(dir $*)))) -MMD -MP -c -o $@ $<
 
 $B/tests/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/libgeak.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -DCORPUS='"tests/fuzz/corpus/$*"' -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
+	$(call say,cc)
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -DCORPUS='"tests/fuzz/corpus/$*"' -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
 
 $B/tests/%: tests/%.c $B/libgeak.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $B/libgeak.a $(LDFLAGS) $(LIBS)
+	$(call say,cc)
+	$Q$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $B/libgeak.a $(LDFLAGS) $(LIBS)
 
 # The machine's loops: fast, but never at the price of exactness. Nobody reads the floating-point flags, so
 # that both sides of a choice may be computed; registers are of many types.
@@ -149,7 +159,8 @@ bench: $B/tests/vm/vmrun
 # For bench/capture_tritonbench.py's plans: read, validated, executed.
 $B/bench/study/plans: bench/study/plans.c bench/study/inputs.c bench/study/inputs.h $B/libgeak.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
+	$(call say,cc)
+	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(LIBS)
 
 help:
 	@echo 'make            build/geak'
