@@ -1,5 +1,5 @@
 #!/bin/sh
-# kill -9 of geak at random moments of demo runs, resumed each time (GEAK_KILLS, 50). Each run must end with the table of an
+# kill -9 of geak at random moments of demo runs, resumed each time and killed again (GEAK_KILLS, 50 in all). Each run must end with the table of an
 # undisturbed one, and no stored answer may be asked for again. bench/kill.sh BUILD/geak
 set -u
 geak=$1
@@ -7,6 +7,7 @@ kills=${GEAK_KILLS:-50}
 python=${GEAK_PYTHON:-$HOME/.local/share/geak/venv/bin/python}
 T=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null; rm -rf "$T"' EXIT
+trap 'exit 1' INT TERM
 
 # What must not depend on when geak died; and answers that were asked for although they were stored.
 state() {
@@ -39,7 +40,7 @@ while [ "$killed" -lt "$kills" ]; do
 		if [ "$killed" -lt "$kills" ]; then
 			"$geak" "$@" -o "$folder" >"$T/log" 2>&1 &
 			pid=$!
-			sleep "$("$python" -c "import random; print(round(random.uniform(0.02, $lasted), 2))")"
+			sleep "$("$python" -c "import random; print(round(random.uniform(0.02, $lasted / 3), 2))")"
 			if kill -9 "$pid" 2>/dev/null; then killed=$((killed + 1)); else done=1; fi
 			wait "$pid" 2>/dev/null
 		else
