@@ -142,14 +142,17 @@ static const struct job_ops execute_ops = {send, frame, late, lost, deliver, NUL
 
 static json_t *request_json(const struct gk_execute_request *request)
 {
-	json_t *ttir = json_array(), *inputs = json_array();
+	json_t *ttir = json_array(), *inputs = json_array(), *objects = json_array();
 
 	for (size_t i = 0; i < request->module_count; i++)
 		json_array_append_new(ttir, json_string(request->modules[i].hash));
 	for (size_t i = 0; i < request->input_count; i++)
 		json_array_append_new(inputs, json_integer(request->input_buffers[i]));
-	return json_pack("{s:O, s:o, s:o, s:i, s:I, s:I, s:i}", "plan", request->plan, "ttir", ttir, "inputs", inputs,
-	                 "outputs", (int)request->output_count, "seed", (json_int_t)(request->seed & INT64_MAX),
+	for (size_t i = 0; i < request->object_count; i++)
+		json_array_append_new(objects, json_pack("{s:i, s:o}", "kernel", (int)request->objects[i].kernel, "object",
+		                                         gk_object_to_json(request->objects[i].object)));
+	return json_pack("{s:O, s:o, s:o, s:o, s:i, s:I, s:I, s:i}", "plan", request->plan, "ttir", ttir, "objects",
+	                 objects, "inputs", inputs, "outputs", (int)request->output_count, "seed", (json_int_t)(request->seed & INT64_MAX),
 	                 "budget", (json_int_t)request->budget, "threads", request->threads);
 }
 
@@ -162,12 +165,16 @@ static int add_fd(struct execute_job *x, int fd)
 
 static int add_fds(struct execute_job *x, const struct gk_execute_request *request, struct gk_err *e)
 {
-	if (request->module_count + request->input_count + request->output_count > GK_WIRE_MAX_BLOBS)
+	size_t code_count = request->module_count + request->object_count;
+
+	if (code_count + request->input_count + request->output_count > GK_WIRE_MAX_BLOBS)
 		return gk_err_set(e, GK_ERR_SYSTEM, "a plan with %zu modules, %zu inputs and %zu outputs: %d at most in all",
-		                  request->module_count, request->input_count, request->output_count,
-		                  GK_WIRE_MAX_BLOBS);
+		                  code_count, request->input_count, request->output_count, GK_WIRE_MAX_BLOBS);
 	for (size_t i = 0; i < request->module_count; i++)
 		if (add_fd(x, gk_memfd_from("module", request->modules[i].text, request->modules[i].size, e)) < 0)
+			return -1;
+	for (size_t i = 0; i < request->object_count; i++)
+		if (add_fd(x, gk_memfd_from("object", request->objects[i].code, request->objects[i].size, e)) < 0)
 			return -1;
 	for (size_t i = 0; i < request->input_count; i++)
 		if (add_fd(x, job_copy_fd(request->input_fds[i], e)) < 0)
