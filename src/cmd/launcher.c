@@ -6,7 +6,7 @@
 
 static const struct gk_command_help help = {
 	"launcher",
-	"[--device NAME] [--threads N] [--memory MIB]",
+	"[--device NAME] [--gpu N] [--threads N] [--memory MIB]",
 	"execute launch plans; started by geak itself",
 	"Speaks the protocol of docs/protocol.md over the socket named by GEAK_FD, or over standard input "
         "and output\n"
@@ -16,9 +16,12 @@ static const struct gk_command_help help = {
 int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 {
 	const char *device = "cpu", *build = getenv("GEAK_BUILD");
-	int64_t threads = 1, memory = 0;
+	int64_t threads = 1, memory = 0, gpu = -1;
 	const struct gk_option options[] = {
-		{'d', "device", GK_OPTION_TEXT, "NAME", "what executes the plans: cpu", .value = &device},
+		{'d', "device", GK_OPTION_TEXT, "NAME", "what executes the plans: cpu, cuda, hip (cpu)",
+	         .value = &device},
+		{'g', "gpu", GK_OPTION_INT, "N", "which GPU (the first that no other geak uses)", .value = &gpu,
+	         .min = 0, .max = 1023},
 		{'t', "threads", GK_OPTION_INT, "N", "threads of one execution (1)", .value = &threads,
 	         .min = 1, .max = 1024},
 		{'m', "memory", GK_OPTION_INT, "MIB",
@@ -35,6 +38,7 @@ int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 		return -1;
 	launch = (struct gk_launch_options){.device = device,
 	                                    .build = build ? build : GK_VERSION,
+	                                    .gpu = (int)gpu,
 	                                    .threads = (int)threads,
 	                                    .memory_bytes = (uint64_t)memory << 20};
 	return gk_launch_serve(&launch, e);
