@@ -244,7 +244,7 @@ static const char *fault_kind(int error)
 
 const struct gpu_vendor gpu_cuda = {
 	.name = "cuda",
-	.library = "libcuda.so.1",
+	.libraries = {"libcuda.so.1"},
 	.variable = "GEAK_LIBCUDA",
 	.is_cuda = true,
 	.elf_machine = 190,

@@ -44,7 +44,8 @@ void *gpu_symbol(struct gpu *gpu, const char *name, struct gk_err *e)
 	void *symbol = dlsym(gpu->library, name);
 
 	if (!symbol)
-		gk_err_set(e, GK_ERR_SYSTEM, "the driver (%s) is too old: it has no %s", gpu->vendor->library, name);
+		gk_err_set(e, GK_ERR_SYSTEM, "the driver (%s) is too old: it has no %s", gpu->vendor->libraries[0],
+		           name);
 	return symbol;
 }
 
@@ -69,14 +70,26 @@ static int load_calls(struct gpu *gpu, struct gk_err *e)
 	return 0;
 }
 
+static int find_library(struct gpu *gpu, struct gk_err *e)
+{
+	const char *named = getenv(gpu->vendor->variable);
+	const char *const named_alone[] = {named, NULL}, *const *names = gpu->vendor->libraries;
+	char why[512] = "";
+
+	for (names = named && *named ? named_alone : names; *names && !gpu->library; names++) {
+		gpu->library = dlopen(*names, RTLD_NOW | RTLD_LOCAL);
+		if (!gpu->library && !why[0])
+			snprintf(why, sizeof why, "%s", dlerror());
+	}
+	return gpu->library ? 0 : gk_err_set(e, GK_ERR_SYSTEM, "no driver for %s here: %s", gpu->vendor->name, why);
+}
+
 static int open_library(struct gpu *gpu, struct gk_err *e)
 {
-	const char *name = getenv(gpu->vendor->variable);
 	int error;
 
-	gpu->library = dlopen(name && *name ? name : gpu->vendor->library, RTLD_NOW | RTLD_LOCAL);
-	if (!gpu->library)
-		return gk_err_set(e, GK_ERR_SYSTEM, "no driver for %s here: %s", gpu->vendor->name, dlerror());
+	if (find_library(gpu, e) < 0)
+		return -1;
 	if (load_calls(gpu, e) < 0 || gpu->vendor->load(gpu, e) < 0)
 		return -1;
 	error = gpu->call.init(0);
@@ -286,6 +299,27 @@ static json_t *gpu_facts(struct gk_device *device)
 	return facts;
 }
 
+/* What there is, without a lock or a context: it may be in use. */
+static int describe(const struct gpu_vendor *vendor, const struct gk_device_ops *ops, json_t **facts,
+                    struct gk_err *e)
+{
+	struct gk_device_options options = {.gpu = -1};
+	struct gpu *gpu = new_gpu(vendor, ops, &options);
+	size_t total = 0;
+	int done = -1;
+
+	if (open_library(gpu, e) == 0 && vendor->architecture(gpu, 0, gpu->target, sizeof gpu->target, e) == 0) {
+		gpu->call.pci(gpu->pci, sizeof gpu->pci, 0);
+		gpu->call.total(&total, 0);
+		gpu->memory_bytes = total;
+		find_granule(gpu);
+		*facts = gpu_facts(&gpu->device);
+		done = 0;
+	}
+	gpu_close(&gpu->device);
+	return done;
+}
+
 /* ---- modules ---- */
 
 static void gpu_module_free(struct gk_device *device, struct gk_device_module *m)
@@ -381,11 +415,21 @@ static int hip_open(const struct gk_device_options *options, struct gk_device **
 	return gpu_open(&gpu_hip, &gk_hip_ops, options, device, e);
 }
 
+static int cuda_describe(json_t **facts, struct gk_err *e)
+{
+	return describe(&gpu_cuda, &gk_cuda_ops, facts, e);
+}
+
+static int hip_describe(json_t **facts, struct gk_err *e)
+{
+	return describe(&gpu_hip, &gk_hip_ops, facts, e);
+}
+
 #define GPU_OPS                                                                                              \
 	.by_object = true, .guesses_poison = true, .close = gpu_close, .facts = gpu_facts,                   \
 	.module_load = gpu_module_load, .module_free = gpu_module_free, .memory_new = gpu_memory_new,        \
 	.memory_free = gpu_memory_free, .step = gpu_step, .finish = gpu_finish, .copy_out = gpu_copy_out,    \
 	.is_changed = gpu_is_changed, .mark = gpu_mark, .elapsed = gpu_elapsed, .sync = gpu_sync
 
-const struct gk_device_ops gk_cuda_ops = {.name = "cuda", .open = cuda_open, GPU_OPS};
-const struct gk_device_ops gk_hip_ops = {.name = "hip", .open = hip_open, GPU_OPS};
+const struct gk_device_ops gk_cuda_ops = {.name = "cuda", .describe = cuda_describe, .open = cuda_open, GPU_OPS};
+const struct gk_device_ops gk_hip_ops = {.name = "hip", .describe = hip_describe, .open = hip_open, GPU_OPS};

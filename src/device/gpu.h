@@ -122,7 +122,7 @@ struct gpu_tensor_map {
 
 struct gpu_vendor {
 	const char *name;     /* "cuda" */
-	const char *library;  /* "libcuda.so.1" */
+	const char *libraries[5]; /* the first that is there; NULL-terminated */
 	const char *variable; /* of the environment, names another library */
 	bool is_cuda;         /* which names in GPU_CALLS */
 	int elf_machine;

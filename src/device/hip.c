@@ -121,7 +121,7 @@ static const char *fault_kind(int error)
 
 const struct gpu_vendor gpu_hip = {
 	.name = "hip",
-	.library = "libamdhip64.so",
+	.libraries = {"libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6"},
 	.variable = "GEAK_LIBHIP",
 	.elf_machine = 224,
 	.attributes = {[GPU_CLOCK_KHZ] = 5, [GPU_MEMORY_CLOCK_KHZ] = 60, [GPU_MEMORY_BUS_BITS] = 59,

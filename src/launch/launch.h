@@ -28,6 +28,9 @@ struct gk_launch_options {
 /* Opens the device, says hello over the channel of GEAK_FD or stdin and stdout, serves until its end. */
 int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e);
 
+/* The facts of the first GPU that a driver here knows, in use or not; NULL when there is none. */
+json_t *gk_launch_describe(void);
+
 /* ---- parts, for tests ---- */
 
 struct gk_launch_module {

@@ -49,6 +49,17 @@ int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_option
 	return 0;
 }
 
+json_t *gk_launch_describe(void)
+{
+	json_t *facts = NULL;
+	struct gk_err ignored;
+
+	for (size_t i = 0; gk_devices[i] && !facts; i++)
+		if (gk_devices[i]->describe && gk_devices[i]->describe(&facts, &ignored) < 0)
+			facts = NULL;
+	return facts;
+}
+
 static void drop_modules(struct gk_launcher *launcher)
 {
 	for (size_t i = 0; i < launcher->modules.count; i++) {
