@@ -507,8 +507,6 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 		return gk_err_set(e, GK_ERR_INPUT, "--json and --jsonl exclude each other");
 	if (gk_operands_check(&help, argc, 1, 1, e) < 0)
 		return -1;
-	if (strcmp(options.target, "auto") == 0)
-		options.target = "cpu";
 	options.rounds = (int)rounds;
 	options.parallel = (int)jobs;
 	make_secret(seed, options.secret);

@@ -128,7 +128,7 @@ static void decide_exec(struct gk_cascade *c)
 	const struct failing *f = first_failing(c, true, &index);
 
 	c->verdict.call = true;
-	c->verdict.evidence = GK_SIMULATED;
+	c->verdict.evidence = c->setup.on_gpu ? GK_SEALED : GK_SIMULATED;
 	c->verdict.plan_hash = gk_arena_string(&c->verdict.arena, c->plan_hash);
 	if (f) {
 		f = more_telling(c, f, &index);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #define EXECUTE_WALL_MS ((int64_t)60000)
+#define GPU_WALL_MS     ((int64_t)10000) /* cases take milliseconds there; the rest is the first context */
 /* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per
  * element. */
 #define BUDGET_BASE        ((int64_t)500000000)
@@ -72,6 +73,7 @@ static struct gk_judge_setup setup_of(const struct job *job)
 	                               .cases = job->prepared->cases,
 	                               .case_count = job->prepared->count,
 	                               .target = evaluator->target,
+	                               .on_gpu = evaluator->options.on_gpu,
 	                               .secret = evaluator->options.secret,
 	                               .candidate = job->candidate,
 	                               .source = job->source,
@@ -318,7 +320,8 @@ static void start_execution(struct flight *f)
 	                                     .output_count = x->output_count,
 	                                     .seed = x->seed,
 	                                     .budget = budget_of(&f->set->data),
-	                                     .wall_ms = EXECUTE_WALL_MS};
+	                                     .wall_ms = f->job->evaluator->options.on_gpu ? GPU_WALL_MS
+	                                                                                  : EXECUTE_WALL_MS};
 	struct gk_err e = {0};
 
 	for (size_t i = 0; i < x->input_count; i++)
