@@ -218,9 +218,10 @@ static json_t *executed_json(const struct job *job)
 	if (job->run.notes.size > 0)
 		json_array_append_new(notes,
 		                      safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
-	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f}", "finding", finding_json(&job->run.finding),
+	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:b}", "finding", finding_json(&job->run.finding),
 	                 "changed", job->changed, "outputs", outputs_json(job), "counts",
-	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms);
+	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms, "lost",
+	                 job->launcher->device->is_lost);
 }
 
 /* ---- the runs ---- */

@@ -40,6 +40,17 @@ static void add_inherited(struct command *command)
 	}
 }
 
+/* Which GPUs, which driver, where its lock lies. */
+static void add_gpu(struct command *command)
+{
+	static const char *const names[] = {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+	                                    "GEAK_LIBCUDA", "GEAK_LIBHIP", "GEAK_LOCKS"};
+
+	for (size_t i = 0; i < gk_count_of(names); i++)
+		if (getenv(names[i]))
+			add(command, "%s=%s", names[i], getenv(names[i]));
+}
+
 static void add_all(struct command *command)
 {
 	for (char **variable = environ; *variable; variable++)
@@ -100,6 +111,7 @@ static void make_launcher(struct pool *pool, struct command *command)
 	command->argv[2] = "--device";
 	command->argv[3] = pool->device;
 	add_inherited(command);
+	add_gpu(command);
 }
 
 int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e)

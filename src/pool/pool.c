@@ -79,6 +79,7 @@ static void close_pool(struct gk_runner *runner)
 		peer_free(pool->dead.items[i]);
 	gk_vec_release(&pool->dead);
 	free_jobs(pool);
+	good_plan_free(pool->good);
 	gk_box_sweep_orphans();
 	if (pool->tmp_root)
 		gk_tree_remove(pool->tmp_root, &ignored);

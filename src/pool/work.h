@@ -28,6 +28,7 @@
 enum role { ROLE_ZYGOTE, ROLE_ORACLE, ROLE_LOWERING, ROLE_LAUNCHER, ROLE_COUNT };
 extern const char *const role_names[]; /* as in hello */
 
+struct good_plan;
 struct job;
 struct peer;
 struct crew;
@@ -113,6 +114,7 @@ struct pool {
 	struct job_list jobs; /* all that are not delivered */
 	struct GK_VEC(struct peer *) dead;
 	uint64_t last_id;
+	struct good_plan *good; /* execute.c: tells a plan's fault from the GPU's; NULL before one went well */
 	/* copies of the options */
 	char *python, *worker, *program, *box, *build, *device, *launcher;
 	char *tmp_root; /* private folder where there are no mount namespaces; removed at the end */
@@ -142,6 +144,7 @@ uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_requ
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
                        void *ctx);
 uint64_t lower_start(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
+void good_plan_free(struct good_plan *good);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
                        void *ctx);
 
