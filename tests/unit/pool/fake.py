@@ -216,6 +216,8 @@ def launcher(channel):
         if what == "hang":
             time.sleep(1000)
         answer = {"finding": None, "changed": [], "outputs": [], "ms": 1.5}
+        if what == "fault" or (what.startswith("good until ") and os.path.exists(what[11:])):
+            answer["finding"], answer["lost"] = {"kind": "crash"}, True
         if what == "error":
             channel.send("error", ident, {"kind": "system", "message": "device lost"}, last=True)
         elif blobs:
