@@ -6,11 +6,12 @@
 
 static const struct gk_command_help help = {
 	"launcher",
-	"[--device NAME] [--gpu N] [--threads N] [--memory MIB]",
+	"[--device NAME] [--gpu N] [--threads N] [--memory MIB] | --describe",
 	"execute launch plans; started by geak itself",
 	"Speaks the protocol of docs/protocol.md over the socket named by GEAK_FD, or over standard input "
-        "and output\n"
-	"(ssh HOST geak launcher), until its end. With --describe it prints the facts of the GPU that is here\n"
+	"and output\n"
+	"(ssh HOST geak launcher), until its end. With --describe it prints the facts of the GPU that is "
+        "here\n"
 	"({}: there is none) and ends.",
 };
 
@@ -31,8 +32,8 @@ int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 	const struct gk_option options[] = {
 		{'d', "device", GK_OPTION_TEXT, "NAME", "what executes the plans: cpu, cuda, hip (cpu)",
 	         .value = &device},
-		{'g', "gpu", GK_OPTION_INT, "N", "which GPU (the first that no other geak uses)", .value = &gpu,
-	         .min = 0, .max = 1023},
+		{'g', "gpu", GK_OPTION_INT, "N", "which GPU (the first that no other geak uses)",
+	         .value = &gpu, .min = 0, .max = 1023},
 		{0, "describe", GK_OPTION_FLAG, NULL, "print the facts of the GPU that is here, and end",
 	         .value = &only_facts},
 		{'t', "threads", GK_OPTION_INT, "N", "threads of one execution (1)", .value = &threads,

@@ -9,7 +9,7 @@
 enum {
 	CAPABILITY_MAJOR = 75,
 	CAPABILITY_MINOR = 76,
-	FUNCTION_SHARED = 8,       /* dynamic shared memory that may be asked for */
+	FUNCTION_SHARED = 8,        /* dynamic shared memory that may be asked for */
 	FUNCTION_BIG_CLUSTERS = 14, /* more than 8 blocks */
 	PORTABLE_CLUSTER = 8,
 	FREE_SHARED = 48 << 10, /* may be asked for without a word before */
@@ -125,19 +125,21 @@ static void leave(struct gpu *gpu)
 }
 
 /* The code object's own word on its parameters, where the driver passes it on. */
-static int check_params(const struct cuda *cuda, void *function, const struct gk_object *object, struct gk_err *e)
+static int check_params(const struct cuda *cuda, void *function, const struct gk_object *object,
+                        struct gk_err *e)
 {
 	size_t at, bytes;
 
 	for (int i = 0; cuda->param_info && i < object->param_count; i++) {
 		if (cuda->param_info(function, (size_t)i, &at, &bytes) != 0 || at != object->params[i].at ||
 		    bytes != object->params[i].bytes)
-			return gk_err_set(e, GK_ERR_INPUT, "%s: parameter %d of the code object is not as it was described",
+			return gk_err_set(e, GK_ERR_INPUT,
+			                  "%s: parameter %d of the code object is not as it was described",
 			                  object->name, i);
 	}
 	if (cuda->param_info && cuda->param_info(function, (size_t)object->param_count, &at, &bytes) == 0)
-		return gk_err_set(e, GK_ERR_INPUT, "%s: the code object has more than %d parameters", object->name,
-		                  object->param_count);
+		return gk_err_set(e, GK_ERR_INPUT, "%s: the code object has more than %d parameters",
+		                  object->name, object->param_count);
 	return 0;
 }
 
@@ -159,8 +161,12 @@ static int launch(struct gpu *gpu, const struct gpu_launch *l)
 {
 	struct cuda *cuda = gpu->own;
 	struct attribute attributes[3] = {{0}};
-	struct config config = {{l->grid[0], l->grid[1], l->grid[2]}, {l->threads, 1, 1}, l->shared, gpu->stream,
-	                        attributes, 0};
+	struct config config = {{l->grid[0], l->grid[1], l->grid[2]},
+	                        {l->threads, 1, 1},
+	                        l->shared,
+	                        gpu->stream,
+	                        attributes,
+	                        0};
 
 	if (l->pdl)
 		attributes[config.count++] = (struct attribute){.id = LAUNCH_OVERLAP, .value.number = 1};
@@ -177,8 +183,8 @@ static int launch(struct gpu *gpu, const struct gpu_launch *l)
  * accesses may be promoted; the bit that says so is cleared, as other users of
  * these maps do.
  */
-static void mend_small_map(struct gpu *gpu, const uint64_t *shape, const uint64_t *strides, int rank, int bytes,
-                           void *map)
+static void mend_small_map(struct gpu *gpu, const uint64_t *shape, const uint64_t *strides, int rank,
+                           int bytes, void *map)
 {
 	uint64_t reach = 0, *words = map;
 	int version = 0;
@@ -248,9 +254,15 @@ const struct gpu_vendor gpu_cuda = {
 	.variable = "GEAK_LIBCUDA",
 	.is_cuda = true,
 	.elf_machine = 190,
-	.attributes = {[GPU_CLOCK_KHZ] = 13, [GPU_MEMORY_CLOCK_KHZ] = 36, [GPU_MEMORY_BUS_BITS] = 37,
-	               [GPU_L2_BYTES] = 38, [GPU_MULTIPROCESSORS] = 16, [GPU_WARP_SIZE] = 10,
-	               [GPU_SHARED_BYTES] = 97, [GPU_CAN_MAP] = 102, [GPU_CAN_COOPERATE] = 95},
+	.attributes = {[GPU_CLOCK_KHZ] = 13,
+                       [GPU_MEMORY_CLOCK_KHZ] = 36,
+                       [GPU_MEMORY_BUS_BITS] = 37,
+                       [GPU_L2_BYTES] = 38,
+                       [GPU_MULTIPROCESSORS] = 16,
+                       [GPU_WARP_SIZE] = 10,
+                       [GPU_SHARED_BYTES] = 97,
+                       [GPU_CAN_MAP] = 102,
+                       [GPU_CAN_COOPERATE] = 95},
 	.load = load,
 	.architecture = architecture,
 	.add_facts = add_facts,

@@ -44,8 +44,8 @@ void *gpu_symbol(struct gpu *gpu, const char *name, struct gk_err *e)
 	void *symbol = dlsym(gpu->library, name);
 
 	if (!symbol)
-		gk_err_set(e, GK_ERR_SYSTEM, "the driver (%s) is too old: it has no %s", gpu->vendor->libraries[0],
-		           name);
+		gk_err_set(e, GK_ERR_SYSTEM, "the driver (%s) is too old: it has no %s",
+		           gpu->vendor->libraries[0], name);
 	return symbol;
 }
 
@@ -81,7 +81,9 @@ static int find_library(struct gpu *gpu, struct gk_err *e)
 		if (!gpu->library && !why[0])
 			snprintf(why, sizeof why, "%s", dlerror());
 	}
-	return gpu->library ? 0 : gk_err_set(e, GK_ERR_SYSTEM, "no driver for %s here: %s", gpu->vendor->name, why);
+	return gpu->library
+	               ? 0
+	               : gk_err_set(e, GK_ERR_SYSTEM, "no driver for %s here: %s", gpu->vendor->name, why);
 }
 
 static int open_library(struct gpu *gpu, struct gk_err *e)
@@ -109,7 +111,8 @@ static int open_lock(const char *pci, struct gk_err *e)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/geak-gpu-%s.lock", folder && *folder ? folder : "/tmp", pci);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW); /* others' files may be opened, but not created again */
+	fd = open(path,
+	          O_RDWR | O_CLOEXEC | O_NOFOLLOW); /* others' files may be opened, but not created again */
 	if (fd < 0 && errno == ENOENT)
 		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT, 0666);
 	if (fd < 0 && errno == EACCES)
@@ -152,13 +155,15 @@ static int take_gpu(struct gpu *gpu, struct gk_err *e)
 	int got;
 
 	if (gpu->options.gpu >= gpu->count)
-		return gk_err_set(e, GK_ERR_INPUT, "there is no GPU %d: the driver sees %d", gpu->options.gpu, gpu->count);
+		return gk_err_set(e, GK_ERR_INPUT, "there is no GPU %d: the driver sees %d", gpu->options.gpu,
+		                  gpu->count);
 	for (;;) {
 		got = try_all(gpu, e);
 		if (got != 0)
 			return got < 0 ? -1 : 0;
 		if (gk_clock_ns() > until)
-			return gk_err_set(e, GK_ERR_SYSTEM, "every GPU is in use by another geak (%s is one)", gpu->pci);
+			return gk_err_set(e, GK_ERR_SYSTEM, "every GPU is in use by another geak (%s is one)",
+			                  gpu->pci);
 		usleep(LOCK_PAUSE_MS * 1000);
 	}
 }
@@ -206,7 +211,7 @@ static int try_out(struct gpu *gpu, struct gk_err *e)
 	enum { SIZE = 4096 };
 	uint8_t sent[SIZE], got[SIZE] = {0};
 	uint64_t at = 0;
-	int error = gpu->call.alloc(&at, 2 * SIZE), done;
+	int error = gpu->call.alloc(&at, 2 * (size_t)SIZE), done;
 
 	if (error)
 		return gpu_fail(gpu, error, "the GPU gives no memory", e);
@@ -282,10 +287,10 @@ static json_t *gpu_facts(struct gk_device *device)
 
 	gpu->call.name(name, sizeof name - 1, gpu->ordinal);
 	gpu->call.version(&version);
-	facts = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:i, s:b}", "device", gpu->vendor->name, "kind", name,
-	                  "target", gpu->target, "pci", gpu->pci, "gpu", gpu->ordinal, "gpus", gpu->count,
-	                  "memory_bytes", (json_int_t)gpu->memory_bytes, "driver", version, "own_mappings",
-	                  gpu->can_map);
+	facts = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:i, s:b}", "device", gpu->vendor->name,
+	                  "kind", name, "target", gpu->target, "pci", gpu->pci, "gpu", gpu->ordinal, "gpus",
+	                  gpu->count, "memory_bytes", (json_int_t)gpu->memory_bytes, "driver", version,
+	                  "own_mappings", gpu->can_map);
 	if (!facts)
 		return json_pack("{s:s, s:s}", "device", gpu->vendor->name, "target", gpu->target);
 	add_number(gpu, facts, "multiprocessors", GPU_MULTIPROCESSORS);
@@ -308,7 +313,8 @@ static int describe(const struct gpu_vendor *vendor, const struct gk_device_ops 
 	size_t total = 0;
 	int done = -1;
 
-	if (open_library(gpu, e) == 0 && vendor->architecture(gpu, 0, gpu->target, sizeof gpu->target, e) == 0) {
+	if (open_library(gpu, e) == 0 &&
+	    vendor->architecture(gpu, 0, gpu->target, sizeof gpu->target, e) == 0) {
 		gpu->call.pci(gpu->pci, sizeof gpu->pci, 0);
 		gpu->call.total(&total, 0);
 		gpu->memory_bytes = total;
@@ -338,10 +344,12 @@ static int check_code(const struct gpu *gpu, const struct gk_device_code *code, 
 	const struct gk_object *o = code->object;
 
 	if (strcmp(o->target, gpu->target) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "the code object of %s is for %s, this GPU is a %s", o->name, o->target,
+		return gk_err_set(e, GK_ERR_INPUT, "the code object of %s is for %s, this GPU is a %s",
+		                  o->name, o->target, gpu->target);
+	if (code->size < 64 || memcmp(b, "\177ELF", 4) != 0 ||
+	    b[18] + b[19] * 256 != gpu->vendor->elf_machine)
+		return gk_err_set(e, GK_ERR_INPUT, "the code object of %s is no ELF file for %s", o->name,
 		                  gpu->target);
-	if (code->size < 64 || memcmp(b, "\177ELF", 4) != 0 || b[18] + b[19] * 256 != gpu->vendor->elf_machine)
-		return gk_err_set(e, GK_ERR_INPUT, "the code object of %s is no ELF file for %s", o->name, gpu->target);
 	return 0;
 }
 
@@ -431,5 +439,6 @@ static int hip_describe(json_t **facts, struct gk_err *e)
 	.memory_free = gpu_memory_free, .step = gpu_step, .finish = gpu_finish, .copy_out = gpu_copy_out,    \
 	.is_changed = gpu_is_changed, .mark = gpu_mark, .elapsed = gpu_elapsed, .sync = gpu_sync
 
-const struct gk_device_ops gk_cuda_ops = {.name = "cuda", .describe = cuda_describe, .open = cuda_open, GPU_OPS};
+const struct gk_device_ops gk_cuda_ops = {
+	.name = "cuda", .describe = cuda_describe, .open = cuda_open, GPU_OPS};
 const struct gk_device_ops gk_hip_ops = {.name = "hip", .describe = hip_describe, .open = hip_open, GPU_OPS};

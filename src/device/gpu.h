@@ -34,23 +34,24 @@ struct gpu_memory_access {
 	X(count, (int *count), "cuDeviceGetCount", "hipGetDeviceCount")                                      \
 	X(name, (char *name, int size, int device), "cuDeviceGetName", "hipDeviceGetName")                   \
 	X(pci, (char *text, int size, int device), "cuDeviceGetPCIBusId", "hipDeviceGetPCIBusId")            \
-	X(total, (size_t *bytes, int device), "cuDeviceTotalMem_v2", "hipDeviceTotalMem")                    \
+	X(total, (size_t * bytes, int device), "cuDeviceTotalMem_v2", "hipDeviceTotalMem")                   \
 	X(attribute, (int *value, int which, int device), "cuDeviceGetAttribute", "hipDeviceGetAttribute")   \
 	X(version, (int *version), "cuDriverGetVersion", "hipDriverGetVersion")                              \
 	X(error_name, (int error, const char **text), "cuGetErrorName", "hipDrvGetErrorName")                \
 	X(error_text, (int error, const char **text), "cuGetErrorString", "hipDrvGetErrorString")            \
-	X(memory_info, (size_t *unused, size_t *total), "cuMemGetInfo_v2", "hipMemGetInfo")                  \
-	X(alloc, (uint64_t *at, size_t size), "cuMemAlloc_v2", "hipMalloc")                                  \
+	X(memory_info, (size_t * unused, size_t * total), "cuMemGetInfo_v2", "hipMemGetInfo")                \
+	X(alloc, (uint64_t * at, size_t size), "cuMemAlloc_v2", "hipMalloc")                                 \
 	X(free, (uint64_t at), "cuMemFree_v2", "hipFree")                                                    \
 	X(host_alloc, (void **at, size_t size, unsigned flags), "cuMemHostAlloc", "hipHostMalloc")           \
 	X(host_free, (void *at), "cuMemFreeHost", "hipHostFree")                                             \
-	X(granularity, (size_t *bytes, const struct gpu_memory_kind *kind, int option),                      \
+	X(granularity, (size_t * bytes, const struct gpu_memory_kind *kind, int option),                     \
 	  "cuMemGetAllocationGranularity", "hipMemGetAllocationGranularity")                                 \
-	X(reserve, (uint64_t *at, size_t size, size_t align, uint64_t wish, unsigned long long flags),       \
+	X(reserve, (uint64_t * at, size_t size, size_t align, uint64_t wish, unsigned long long flags),      \
 	  "cuMemAddressReserve", "hipMemAddressReserve")                                                     \
 	X(unreserve, (uint64_t at, size_t size), "cuMemAddressFree", "hipMemAddressFree")                    \
-	X(create, (uint64_t *handle, size_t size, const struct gpu_memory_kind *kind,                        \
-	           unsigned long long flags), "cuMemCreate", "hipMemCreate")                                 \
+	X(create,                                                                                            \
+	  (uint64_t * handle, size_t size, const struct gpu_memory_kind *kind, unsigned long long flags),    \
+	  "cuMemCreate", "hipMemCreate")                                                                     \
 	X(release, (uint64_t handle), "cuMemRelease", "hipMemRelease")                                       \
 	X(map, (uint64_t at, size_t size, size_t offset, uint64_t handle, unsigned long long flags),         \
 	  "cuMemMap", "hipMemMap")                                                                           \
@@ -121,10 +122,10 @@ struct gpu_tensor_map {
 };
 
 struct gpu_vendor {
-	const char *name;     /* "cuda" */
+	const char *name;         /* "cuda" */
 	const char *libraries[5]; /* the first that is there; NULL-terminated */
-	const char *variable; /* of the environment, names another library */
-	bool is_cuda;         /* which names in GPU_CALLS */
+	const char *variable;     /* of the environment, names another library */
+	bool is_cuda;             /* which names in GPU_CALLS */
 	int elf_machine;
 	int attributes[GPU_ATTRIBUTE_COUNT];
 	/* The vendor's own functions; gpu->library is open. */
@@ -136,7 +137,7 @@ struct gpu_vendor {
 	void (*leave)(struct gpu *gpu);
 	/* Checks the function against the object and sets what it needs before a launch. */
 	int (*prepare)(struct gpu *gpu, void *function, const struct gk_object *object, struct gk_err *e);
-	int (*launch)(struct gpu *gpu, const struct gpu_launch *launch); /* the driver's number */
+	int (*launch)(struct gpu *gpu, const struct gpu_launch *launch);      /* the driver's number */
 	int (*tensor_map)(struct gpu *gpu, const struct gpu_tensor_map *map); /* NULL: there are none */
 	const char *(*fault_kind)(int error);                                 /* of a finding */
 };

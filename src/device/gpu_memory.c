@@ -166,8 +166,8 @@ static void pattern_at(const struct gpu_buffer *b, uint64_t from, uint8_t *to, u
 	}
 }
 
-static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t from, uint64_t bytes, uint64_t *count,
-                        int64_t *at, struct gk_err *e)
+static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t from, uint64_t bytes,
+                        uint64_t *count, int64_t *at, struct gk_err *e)
 {
 	gk_free_auto uint8_t *got = gk_alloc(2 * bytes + 1);
 	uint8_t *want = got + bytes;
@@ -183,7 +183,8 @@ static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t fr
 	return 0;
 }
 
-int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t *count, int64_t *at, struct gk_err *e)
+int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t *count, int64_t *at,
+                     struct gk_err *e)
 {
 	uint64_t front = b->at - b->begin, back = front + b->bytes;
 
@@ -222,20 +223,22 @@ static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err
 		uint64_t bytes = plan->buffers[i].bytes;
 
 		if (bytes > (uint64_t)1 << 48)
-			return gk_err_set(e, GK_ERR_INPUT, "plan: buffers[%u]: %llu bytes", i, (unsigned long long)bytes);
+			return gk_err_set(e, GK_ERR_INPUT, "plan: buffers[%u]: %llu bytes", i,
+			                  (unsigned long long)bytes);
 		total += round_up(bytes + least, gpu->can_map ? gpu->granule : ALIGNMENT);
 	}
 	if (total <= unused - unused / HEADROOM && total <= gpu->options.memory_bytes)
 		return 0;
-	return gk_err_set(e, GK_ERR_INPUT, "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
-	                  (unsigned long long)(total >> 20),
-	                  (unsigned long long)((unused < gpu->options.memory_bytes ? unused
-	                                                                           : gpu->options.memory_bytes) >>
-	                                       20));
+	return gk_err_set(
+		e, GK_ERR_INPUT, "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
+		(unsigned long long)(total >> 20),
+		(unsigned long long)((unused < gpu->options.memory_bytes ? unused
+	                                                                 : gpu->options.memory_bytes) >>
+	                             20));
 }
 
-int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs, uint64_t seed,
-                   bool inverse, struct gk_device_memory **memory, struct gk_err *e)
+int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
+                   uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	struct gk_device_memory *m;
@@ -282,7 +285,8 @@ int gpu_scratch(struct gpu *gpu, struct gk_device_memory *m, uint64_t bytes, str
 
 /* ---- what came out ---- */
 
-static uint64_t count_poisoned(const uint8_t *got, const uint8_t *poison, uint64_t count, size_t size, int64_t *first)
+static uint64_t count_poisoned(const uint8_t *got, const uint8_t *poison, uint64_t count, size_t size,
+                               int64_t *first)
 {
 	uint64_t poisoned = 0;
 
@@ -292,8 +296,8 @@ static uint64_t count_poisoned(const uint8_t *got, const uint8_t *poison, uint64
 	return poisoned;
 }
 
-int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const struct gk_plan_view *view, void *bytes,
-                 uint64_t *poisoned, int64_t *first, struct gk_err *e)
+int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const struct gk_plan_view *view,
+                 void *bytes, uint64_t *poisoned, int64_t *first, struct gk_err *e)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	const struct gpu_buffer *b = &m->buffers[view->buf];
@@ -314,12 +318,13 @@ int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const str
 	poison = gk_alloc(size + 1);
 	pattern_at(b, b->at - b->begin, whole, b->bytes);
 	gk_strided_pack(&span, view, poison, first);
-	*poisoned = count_poisoned(bytes, poison, (uint64_t)gk_plan_view_count(view), gk_dtype_bytes(view->dtype), first);
+	*poisoned = count_poisoned(bytes, poison, (uint64_t)gk_plan_view_count(view),
+	                           gk_dtype_bytes(view->dtype), first);
 	return 0;
 }
 
-int gpu_is_changed(struct gk_device *device, struct gk_device_memory *m, uint32_t buffer, const void *original,
-                   struct gk_err *e)
+int gpu_is_changed(struct gk_device *device, struct gk_device_memory *m, uint32_t buffer,
+                   const void *original, struct gk_err *e)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	const struct gpu_buffer *b = &m->buffers[buffer];

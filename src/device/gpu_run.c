@@ -16,7 +16,8 @@ enum { BLOCK_BYTES = 32768, MAP_BYTES = 128, MAP_ALIGN = 64 };
 
 /* ---- findings ---- */
 
-static bool found(struct gk_device_run *run, const struct gk_plan_launch *launch, const char *kind, const char *text)
+static bool found(struct gk_device_run *run, const struct gk_plan_launch *launch, const char *kind,
+                  const char *text)
 {
 	struct gk_finding *f = &run->finding;
 
@@ -31,12 +32,14 @@ static bool found(struct gk_device_run *run, const struct gk_plan_launch *launch
 }
 
 /* What the driver said of the steps so far; error is not 0. */
-static bool found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch, int error)
+static bool found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch,
+                        int error)
 {
 	const char *kind = gpu->vendor->fault_kind(error);
 	struct gk_err e;
 
-	gpu_fail(gpu, error, kind ? "the kernel was stopped by the GPU" : "the driver refuses the launch", &e);
+	gpu_fail(gpu, error, kind ? "the kernel was stopped by the GPU" : "the driver refuses the launch",
+	         &e);
 	return found(run, launch, kind ? kind : "launch", e.text);
 }
 
@@ -60,7 +63,8 @@ static uint64_t address(const struct gk_device_run *run, const struct gk_plan_vi
 }
 
 /* Whether the driver has a call for it; then *error is what it said. */
-static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step, int *error)
+static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
+                       int *error)
 {
 	size_t size = gk_dtype_bytes(step->dst.dtype), count = (size_t)gk_plan_view_count(&step->dst);
 	uint64_t at = address(run, &step->dst);
@@ -76,13 +80,14 @@ static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct 
 	return true;
 }
 
-static bool copy_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step, int *error)
+static bool copy_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
+                       int *error)
 {
 	if (step->op != GK_STEP_COPY || step->dst.dtype != step->src.dtype || !is_dense(&step->dst) ||
 	    !is_dense(&step->src))
 		return false;
-	*error = gpu->call.copy(address(run, &step->dst), address(run, &step->src), gk_plan_view_bytes(&step->dst),
-	                        gpu->stream);
+	*error = gpu->call.copy(address(run, &step->dst), address(run, &step->src),
+	                        gk_plan_view_bytes(&step->dst), gpu->stream);
 	return true;
 }
 
@@ -106,7 +111,8 @@ static void do_here(const struct gk_plan_step *step, const struct gk_memory_span
 }
 
 /* The whole buffer here and back: right for every view, fast for none. */
-static int step_here(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step, struct gk_err *e)
+static int step_here(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
+                     struct gk_err *e)
 {
 	const struct gpu_buffer *to = &run->memory->buffers[step->dst.buf];
 	const struct gpu_buffer *from = step->op == GK_STEP_COPY ? &run->memory->buffers[step->src.buf] : to;
@@ -194,9 +200,11 @@ static void pack_numbers(struct packing *p, const int64_t *numbers, int rank, ui
 		pack(p, (uint64_t)numbers[i], bytes);
 }
 
-/* Sets *error to what the driver says of a tensor map. flags: how many a descriptor that was taken apart has. */
+/* Sets *error to what the driver says of a tensor map. flags: how many a descriptor that was taken apart has.
+ */
 static void pack_desc(struct gpu *gpu, struct packing *p, const struct gk_device_run *run,
-                      const struct gk_plan_desc *desc, const struct gk_object_desc *form, int flags, int *error)
+                      const struct gk_plan_desc *desc, const struct gk_object_desc *form, int flags,
+                      int *error)
 {
 	const struct gk_plan_view *view = &desc->view;
 	struct gpu_tensor_map map = {address(run, view), form, desc, NULL};
@@ -244,7 +252,8 @@ static void pack_args(struct gpu *gpu, struct packing *p, const struct gk_device
 			break;
 		case GK_ARG_DESC:
 			pack_desc(gpu, p, run, arg->desc,
-			          descs < p->object->desc_count ? &p->object->descs[descs] : NULL, flags, error);
+			          descs < p->object->desc_count ? &p->object->descs[descs] : NULL, flags,
+			          error);
 			descs++;
 			break;
 		}
@@ -285,21 +294,23 @@ static int make_scratch(struct gpu *gpu, struct gk_device_run *run, const struct
 	if (__builtin_mul_overflow(programs, launch->grid[2], &programs) ||
 	    __builtin_mul_overflow(programs, (uint64_t)object->ctas, &programs) ||
 	    __builtin_mul_overflow(programs, bytes, &bytes))
-		return gk_err_set(e, GK_ERR_INPUT, "a kernel's scratch memory has more bytes than can be counted");
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "a kernel's scratch memory has more bytes than can be counted");
 	return gpu_scratch(gpu, run->memory, bytes, e);
 }
 
-static int launch_packed(struct gpu *gpu, const struct gk_plan_launch *launch, const struct gk_device_module *m,
-                         struct packing *p)
+static int launch_packed(struct gpu *gpu, const struct gk_plan_launch *launch,
+                         const struct gk_device_module *m, struct packing *p)
 {
-	struct gpu_launch l = {.function = m->function,
-	                       .grid = {launch->grid[0] * (uint32_t)m->object->ctas, launch->grid[1], launch->grid[2]},
-	                       .threads = (uint32_t)(m->object->warps * m->object->warp_size),
-	                       .shared = m->object->shared,
-	                       .cluster = (uint32_t)m->object->ctas,
-	                       .cooperative = m->object->cooperative,
-	                       .pdl = m->object->pdl,
-	                       .params = p->params};
+	struct gpu_launch l = {
+		.function = m->function,
+		.grid = {launch->grid[0] * (uint32_t)m->object->ctas, launch->grid[1], launch->grid[2]},
+		.threads = (uint32_t)(m->object->warps * m->object->warp_size),
+		.shared = m->object->shared,
+		.cluster = (uint32_t)m->object->ctas,
+		.cooperative = m->object->cooperative,
+		.pdl = m->object->pdl,
+		.params = p->params};
 
 	return gpu->vendor->launch(gpu, &l);
 }
@@ -326,7 +337,8 @@ static bool run_launch(struct gpu *gpu, struct gk_device_run *run, const struct 
 	return error ? found_fault(gpu, run, launch, error) : true;
 }
 
-bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step, uint32_t variant)
+bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
+              uint32_t variant)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	const struct gk_plan_variant *chosen;
@@ -353,7 +365,8 @@ static bool found_strays(struct gk_device_run *run, int64_t buffer, uint64_t cou
 	if (name)
 		snprintf(whose, sizeof whose, "the input %.80s", name);
 	else
-		snprintf(whose, sizeof whose, buffer < 0 ? "the scratch memory" : "buffer %lld", (long long)buffer);
+		snprintf(whose, sizeof whose, buffer < 0 ? "the scratch memory" : "buffer %lld",
+		         (long long)buffer);
 	snprintf(text, sizeof text, "%llu bytes outside of %s were written, the first %lld bytes %s",
 	         (unsigned long long)count, whose,
 	         (long long)(at < 0 ? -at : at - (int64_t)(buffer < 0 ? 0 : plan->buffers[buffer].bytes)),

@@ -57,7 +57,8 @@ static int architecture(struct gpu *gpu, int device, char *text, size_t size, st
 	if (error)
 		return gpu_fail(gpu, error, "the GPU's architecture", e);
 	if (strncmp(text, "gfx", 3) != 0)
-		return gk_err_set(e, GK_ERR_SYSTEM, "the driver does not tell the GPU's architecture as ROCm 6 does");
+		return gk_err_set(e, GK_ERR_SYSTEM,
+		                  "the driver does not tell the GPU's architecture as ROCm 6 does");
 	return 0;
 }
 
@@ -98,10 +99,10 @@ static int launch(struct gpu *gpu, const struct gpu_launch *l)
 	const struct hip *hip = gpu->own;
 
 	if (l->cooperative)
-		return hip->launch_cooperative(l->function, l->grid[0], l->grid[1], l->grid[2], l->threads, 1, 1,
-		                               l->shared, gpu->stream, l->params);
-	return hip->launch(l->function, l->grid[0], l->grid[1], l->grid[2], l->threads, 1, 1, l->shared, gpu->stream,
-	                   l->params, NULL);
+		return hip->launch_cooperative(l->function, l->grid[0], l->grid[1], l->grid[2], l->threads, 1,
+		                               1, l->shared, gpu->stream, l->params);
+	return hip->launch(l->function, l->grid[0], l->grid[1], l->grid[2], l->threads, 1, 1, l->shared,
+	                   gpu->stream, l->params, NULL);
 }
 
 /* Most faults end the process (a signal); these are answered. */
@@ -124,9 +125,15 @@ const struct gpu_vendor gpu_hip = {
 	.libraries = {"libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6"},
 	.variable = "GEAK_LIBHIP",
 	.elf_machine = 224,
-	.attributes = {[GPU_CLOCK_KHZ] = 5, [GPU_MEMORY_CLOCK_KHZ] = 60, [GPU_MEMORY_BUS_BITS] = 59,
-	               [GPU_L2_BYTES] = 19, [GPU_MULTIPROCESSORS] = 63, [GPU_WARP_SIZE] = 87,
-	               [GPU_SHARED_BYTES] = 74, [GPU_CAN_MAP] = 89, [GPU_CAN_COOPERATE] = 10},
+	.attributes = {[GPU_CLOCK_KHZ] = 5,
+                       [GPU_MEMORY_CLOCK_KHZ] = 60,
+                       [GPU_MEMORY_BUS_BITS] = 59,
+                       [GPU_L2_BYTES] = 19,
+                       [GPU_MULTIPROCESSORS] = 63,
+                       [GPU_WARP_SIZE] = 87,
+                       [GPU_SHARED_BYTES] = 74,
+                       [GPU_CAN_MAP] = 89,
+                       [GPU_CAN_COOPERATE] = 10},
 	.load = load,
 	.architecture = architecture,
 	.add_facts = add_facts,

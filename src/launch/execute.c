@@ -206,8 +206,9 @@ static json_t *outputs_json(const struct job *job)
 	json_t *outputs = json_array();
 
 	for (uint32_t i = 0; i < job->plan->output_count; i++)
-		json_array_append_new(outputs, json_pack("{s:I, s:I}", "poisoned", (json_int_t)job->poisoned[i],
-		                                         "first", (json_int_t)job->first[i]));
+		json_array_append_new(outputs,
+		                      json_pack("{s:I, s:I}", "poisoned", (json_int_t)job->poisoned[i],
+		                                "first", (json_int_t)job->first[i]));
 	return outputs;
 }
 

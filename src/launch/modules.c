@@ -23,8 +23,8 @@ static void add_missing(json_t **missing, const char *hash)
 
 /* ---- by IR ---- */
 
-static int add_text(struct gk_launcher *launcher, struct gk_frame *frame, const struct gk_node *item, size_t *used,
-                    struct gk_err *e)
+static int add_text(struct gk_launcher *launcher, struct gk_frame *frame, const struct gk_node *item,
+                    size_t *used, struct gk_err *e)
 {
 	struct gk_blob_map text = {0};
 	const char *hash;
@@ -75,10 +75,11 @@ static int check_object(const struct gk_object *object, const struct gk_plan *pl
 	const struct gk_plan_kernel *k = &plan->kernels[kernel];
 
 	if (strcmp(object->ttir, k->ttir) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "execute: the object of kernel %s was made from another module",
-		                  k->name);
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "execute: the object of kernel %s was made from another module", k->name);
 	if (strcmp(object->target, plan->target) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "execute: the object of kernel %s is for %s, the plan for %s", k->name,
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "execute: the object of kernel %s is for %s, the plan for %s", k->name,
 		                  object->target, plan->target);
 	return 0;
 }

@@ -59,7 +59,8 @@ static int ask_launcher(struct gk_buf *text, struct gk_err *e)
 	gk_buf_auto line = GK_BUF_INIT;
 	struct gk_place place;
 	char program[4096];
-	const char *own[] = {program, "launcher", "--describe", NULL}, *shell[] = {"/bin/sh", "-c", NULL, NULL};
+	const char *own[] = {program, "launcher", "--describe", NULL},
+		   *shell[] = {"/bin/sh", "-c", NULL, NULL};
 	struct gk_spawn spawn = {.argv = own, .environment = (const char *const *)environ};
 	struct gk_child child = {0};
 	int pipes[2];
@@ -130,9 +131,10 @@ int gk_aim_take(const char *asked, struct gk_aim *aim, struct gk_err *e)
 	bool any = !asked || strcmp(asked, "auto") == 0;
 
 	if (!any && !is_known(asked))
-		return gk_err_set(e, GK_ERR_INPUT,
-		                  "unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950",
-		                  asked);
+		return gk_err_set(
+			e, GK_ERR_INPUT,
+			"unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950",
+			asked);
 	if (!any)
 		aim_at_machine(aim, asked);
 	if (!any && strcmp(asked, "cpu") == 0)
@@ -140,7 +142,8 @@ int gk_aim_take(const char *asked, struct gk_aim *aim, struct gk_err *e)
 	if (look(e) < 0)
 		return -1;
 	if (gpu.is_here && any && !is_known(gpu.aim.target))
-		gk_log(GK_LOG_INFO, "the GPU here is a %s, for which geak does not capture yet", gpu.aim.target);
+		gk_log(GK_LOG_INFO, "the GPU here is a %s, for which geak does not capture yet",
+		       gpu.aim.target);
 	if (gpu.is_here && is_known(gpu.aim.target) && (any || strcmp(asked, gpu.aim.target) == 0))
 		*aim = gpu.aim;
 	else if (any)
