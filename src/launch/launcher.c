@@ -216,16 +216,19 @@ int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e)
 {
 	struct gk_launcher launcher;
 	struct gk_channel channel;
+	struct gk_err unsaid;
 	int done = -1;
 
-	if (gk_launcher_open(&launcher, options, e) < 0)
+	if (gk_channel_open(&channel, e) < 0)
 		return -1;
-	if (gk_channel_open(&channel, e) == 0) {
+	if (gk_launcher_open(&launcher, options, e) < 0) {
+		say_error(&channel, 0, e, &unsaid); /* instead of hello */
+	} else {
 		done = say_hello(&channel, &launcher, options->build, e);
 		if (done == 0)
 			done = serve(&channel, &launcher, e);
-		gk_channel_close(&channel);
+		gk_launcher_close(&launcher);
 	}
-	gk_launcher_close(&launcher);
+	gk_channel_close(&channel);
 	return done;
 }
