@@ -45,6 +45,7 @@ struct gk_finding {
 	char kernel[128];
 	char operation[32];
 	uint32_t line, column; /* of the candidate's source, 0 unknown */
+	bool has_place; /* program and lane are known */
 	uint32_t program[3];
 	uint32_t lane;
 	int64_t buffer; /* of the plan, -1: none */

@@ -356,20 +356,30 @@ bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct 
 
 /* ---- the end ---- */
 
-static bool found_strays(struct gk_device_run *run, int64_t buffer, uint64_t count, int64_t at)
+static void name_buffer(const struct gk_plan *plan, uint32_t buffer, char *text, size_t size)
 {
-	const struct gk_plan *plan = run->plan;
-	const char *name = buffer >= 0 ? plan->buffers[buffer].input : NULL;
+	if (plan->buffers[buffer].input) {
+		snprintf(text, size, "the input %.80s", plan->buffers[buffer].input);
+		return;
+	}
+	for (uint32_t i = 0; i < plan->output_count; i++) {
+		if (plan->outputs[i].view.buf == buffer) {
+			snprintf(text, size, "the output %.80s", plan->outputs[i].name);
+			return;
+		}
+	}
+	snprintf(text, size, "workspace %u", buffer);
+}
+
+/* A byte that was written with what was there already cannot be seen. */
+static bool found_strays(struct gk_device_run *run, uint32_t buffer, uint64_t count, int64_t at)
+{
+	int64_t size = (int64_t)run->plan->buffers[buffer].bytes;
 	char whose[128], text[400];
 
-	if (name)
-		snprintf(whose, sizeof whose, "the input %.80s", name);
-	else
-		snprintf(whose, sizeof whose, buffer < 0 ? "the scratch memory" : "buffer %lld",
-		         (long long)buffer);
-	snprintf(text, sizeof text, "%llu bytes outside of %s were written, the first %lld bytes %s",
-	         (unsigned long long)count, whose,
-	         (long long)(at < 0 ? -at : at - (int64_t)(buffer < 0 ? 0 : plan->buffers[buffer].bytes)),
+	name_buffer(run->plan, buffer, whose, sizeof whose);
+	snprintf(text, sizeof text, "at least %llu bytes outside of %s were written, the first %lld bytes %s",
+	         (unsigned long long)count, whose, (long long)(at < 0 ? -at : at - size),
 	         at < 0 ? "before its beginning" : "behind its end");
 	found(run, NULL, "out_of_bounds", text);
 	run->finding.buffer = buffer;

@@ -226,6 +226,7 @@ static void take_finding(struct gk_finding *to, const struct gk_vm_finding *from
 	snprintf(to->operation, sizeof to->operation, "%s", from->operation);
 	to->line = from->line;
 	to->column = from->column;
+	to->has_place = true;
 	memcpy(to->program, from->program, sizeof to->program);
 	to->lane = from->lane;
 	to->buffer = from->buffer == GK_VM_NO_BUFFER ? -1 : (int64_t)from->buffer;

@@ -6,6 +6,7 @@ file: a code object that does not parse is an error of ours, not of the kernel.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Tuple
@@ -13,6 +14,8 @@ from typing import Any, Dict, List, Tuple
 MACHINE_CUDA, MACHINE_AMDGPU = 190, 224
 SHF_WRITE, SHF_ALLOC = 1, 2
 NT_AMDGPU_METADATA = 32
+# Names of switches that libdevice asks the compiler for; older compilers leave them behind, nothing reads them any more.
+LIBDEVICE_DATA = re.compile(rb"(?:__CUDA_[A-Z0-9_]+\0+)+")
 # Kinds of entries in .nv.info, and how long they are: a number follows the kind, or for LONG a length and bytes.
 NO_VALUE, BYTE, HALF, LONG = 1, 2, 3, 4
 FRAME_SIZE, KPARAM_INFO, CBANK_PARAM_SIZE, REGCOUNT = 0x11, 0x17, 0x19, 0x2F
@@ -100,7 +103,7 @@ def _cubin(all_sections: List[Section]) -> Facts:
             _entry_info(section.data, facts)
         elif section.name == ".nv.shared." + facts.name:
             facts.static_shared = section.size
-        elif section.name.startswith(".nv.global"):
+        elif section.name.startswith(".nv.global") and not LIBDEVICE_DATA.fullmatch(section.data):
             facts.writable = True
     facts.spills = (frame + 3) // 4
     return facts
