@@ -183,15 +183,15 @@ static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t fr
 	return 0;
 }
 
-int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t *count, int64_t *at,
-                     struct gk_err *e)
+int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece, uint64_t *count,
+                     int64_t *at, struct gk_err *e)
 {
-	uint64_t front = b->at - b->begin, back = front + b->bytes;
+	uint64_t front = b->at - b->begin, back = front + round_up(b->bytes, piece);
 
 	*count = 0;
 	*at = 0;
 	/* behind first: that is where most go */
-	if (count_strays(gpu, b, back, b->size - back, count, at, e) < 0)
+	if (back < b->size && count_strays(gpu, b, back, b->size - back, count, at, e) < 0)
 		return -1;
 	return count_strays(gpu, b, 0, front, count, at, e);
 }

@@ -12,7 +12,7 @@
 #include "gpu.h"
 #include "strided.h"
 
-enum { BLOCK_BYTES = 32768, MAP_BYTES = 128, MAP_ALIGN = 64 };
+enum { BLOCK_BYTES = 32768, MAP_BYTES = 128, MAP_ALIGN = 64, MAP_PIECE = 16 };
 
 /* ---- findings ---- */
 
@@ -144,22 +144,22 @@ static bool run_plain(struct gpu *gpu, struct gk_device_run *run, const struct g
 
 /* ---- arguments ---- */
 
-/* Values in the order of the code object's parameters, each where the compiler wants it. */
+/* Values in the order of the code object's parameters; the driver puts each where the object wants it. */
 struct packing {
 	const struct gk_object *object;
 	uint8_t *block;
 	void *params[GK_OBJECT_MAX_PARAMS];
 	uint32_t used;
 	int count;
-	bool fits; /* so far: count, offsets and sizes are those of the object */
+	bool fits; /* so far: number and sizes are those of the object */
 };
 
 static void *pack_room(struct packing *p, uint32_t bytes, uint32_t align)
 {
 	uint32_t at = (p->used + align - 1) / align * align;
 
-	if (p->count >= p->object->param_count || p->object->params[p->count].at != at ||
-	    p->object->params[p->count].bytes != bytes || at + bytes > BLOCK_BYTES) {
+	if (p->count >= p->object->param_count || p->object->params[p->count].bytes != bytes ||
+	    at + bytes > BLOCK_BYTES) {
 		p->fits = false;
 		return NULL;
 	}
@@ -326,8 +326,8 @@ static bool run_launch(struct gpu *gpu, struct gk_device_run *run, const struct 
 		return false;
 	if (pack_launch(gpu, &p, run, launch, &error) < 0)
 		return gk_err_set(&run->err, GK_ERR_INPUT,
-		                  "%s: the parameters of the code object are not those of the plan's launch",
-		                  m->object->name) == 0;
+		                  "%s: the %d parameters of the code object are not those of the plan's launch",
+		                  m->object->name, m->object->param_count) == 0;
 	if (!error)
 		error = launch_packed(gpu, launch, m, &p);
 	if (!error && !run->is_timed)
@@ -387,9 +387,23 @@ static bool found_strays(struct gk_device_run *run, uint32_t buffer, uint64_t co
 	return false;
 }
 
+/*
+ * Tensor maps (the plan's, or made in scratch memory by a kernel) are stored
+ * through in pieces of 16 bytes: the last piece of a tensor may be written
+ * whole, which is the hardware's doing, not the kernel's.
+ */
+static uint32_t piece_of(const struct gk_device_run *run)
+{
+	for (uint32_t i = 0; i < run->plan->kernel_count; i++)
+		if (run->modules[i]->object->desc_count > 0 || run->modules[i]->object->scratch_bytes > 0)
+			return MAP_PIECE;
+	return 1;
+}
+
 bool gpu_finish(struct gk_device *device, struct gk_device_run *run)
 {
 	struct gpu *gpu = (struct gpu *)device;
+	uint32_t piece = piece_of(run);
 	int error = gpu->call.stream_sync(gpu->stream);
 	uint64_t count;
 	int64_t at;
@@ -397,7 +411,7 @@ bool gpu_finish(struct gk_device *device, struct gk_device_run *run)
 	if (error)
 		return found_fault(gpu, run, NULL, error);
 	for (uint32_t i = 0; i < run->plan->buffer_count; i++) {
-		if (gpu_count_strays(gpu, &run->memory->buffers[i], &count, &at, &run->err) < 0)
+		if (gpu_count_strays(gpu, &run->memory->buffers[i], piece, &count, &at, &run->err) < 0)
 			return false;
 		if (count)
 			return found_strays(run, i, count, at);
