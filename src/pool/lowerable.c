@@ -51,6 +51,7 @@ static bool symbol_is_known(const char *symbol, const char *target)
 struct walk {
 	const struct gk_ir *ir;
 	int visits;
+	bool has_argument;
 };
 
 static bool is_argument(const struct gk_ir *ir, const struct gk_ir_value *value)
@@ -68,8 +69,10 @@ static bool is_computed(struct walk *walk, uint32_t index)
 
 	if (++walk->visits > MAX_VISITS)
 		return false;
-	if (value->op == GK_IR_NONE)
+	if (value->op == GK_IR_NONE) {
+		walk->has_argument = true;
 		return is_argument(walk->ir, value);
+	}
 	op = &walk->ir->ops[value->op];
 	switch ((enum gk_ir_class)gk_ir_ops[op->code].class) {
 	case GK_IR_CLASS_CONSTANT:
@@ -93,12 +96,13 @@ static bool is_computed(struct walk *walk, uint32_t index)
 static bool op_is_lowerable(const struct gk_ir *ir, const struct gk_ir_op *op, const char *target, char *why,
                             size_t size)
 {
-	struct walk walk = {ir, 0};
+	struct walk walk = {ir, 0, false};
 
-	if (op->code == GK_IR_TT_INT_TO_PTR && !is_computed(&walk, gk_ir_operand(ir, op, 0)))
+	if (op->code == GK_IR_TT_INT_TO_PTR &&
+	    !(is_computed(&walk, gk_ir_operand(ir, op, 0)) && walk.has_argument))
 		return refuse(ir, op->loc, why, size,
-		              "a pointer is made from a number that was loaded or carried through "
-		              "a loop; pointers are passed as arguments");
+		              "a pointer is made from a number that is no argument, but a constant, or was "
+		              "loaded, or carried through a loop; pointers are passed as arguments");
 	if (op->code == GK_IR_TT_EXTERN) {
 		const char *symbol = gk_ir_attr_text(ir, op, "symbol", "");
 

@@ -256,6 +256,7 @@ static int fill_pool_options(struct gk_pool_options *pool, const struct gk_aim *
 	pool->program = place.program;
 	pool->launcher = getenv("GEAK_LAUNCHER");
 	pool->device = aim->device;
+	pool->lowerings = count_cores();
 	pool->launchers = aim->gpus > 0 ? aim->gpus : count_cores();
 	pool->box = place.box;
 	return 0;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -26,6 +27,19 @@ module {
     %s = tt.splat %p : !tt.ptr<i32> -> tensor<128x!tt.ptr<i32>>
     %q = tt.addptr %s, %r : tensor<128x!tt.ptr<i32>>, tensor<128xi32>
     tt.store %q, %a : tensor<128x!tt.ptr<i32>>
+    tt.return
+  }
+}
+"""
+ERF = """
+module {
+  tt.func public @erf(%p: !tt.ptr<f32>) attributes {noinline = false} {
+    %r = tt.make_range {end = 128 : i32, start = 0 : i32} : tensor<128xi32>
+    %s = tt.splat %p : !tt.ptr<f32> -> tensor<128x!tt.ptr<f32>>
+    %q = tt.addptr %s, %r : tensor<128x!tt.ptr<f32>>, tensor<128xi32>
+    %x = tt.load %q : tensor<128x!tt.ptr<f32>>
+    %y = math.erf %x : tensor<128xf32>
+    tt.store %q, %y : tensor<128x!tt.ptr<f32>>
     tt.return
   }
 }
@@ -158,10 +172,21 @@ def the_log_has_a_ceiling_and_keeps_both_ends() -> None:
 
 
 @test
-def prints_bring_data_of_their_own_and_nothing_else_does() -> None:
-    made, code = objects("calls", "sm_90")
-    assert code_object.read(code).writable and made["spills"] >= 0
-    assert not code_object.read(objects("softmax", "sm_90")[1]).writable
+def writable_data_is_triton_s_own_or_refused() -> None:
+    _, code = objects("calls", "sm_90")
+    assert code_object.read(code).data == ["printfFormat_0"], code_object.read(code)
+    answer, code = lower(ERF, "sm_90")
+    assert answer.type == "object" and code_object.read(code).data == ["_$_str"], answer.json
+    assert code_object.read(objects("softmax", "sm_90")[1]).data == []
+    own, lowering.OWN_DATA = lowering.OWN_DATA, re.compile("nothing")
+    try:
+        lowering.lower(ERF, "ab" * 32, "sm_90", PLAIN, "")
+    except lowering.Rejected as error:
+        assert "writable data of its own: _$_str" in str(error)
+    else:
+        raise AssertionError("foreign data was accepted")
+    finally:
+        lowering.OWN_DATA = own
 
 
 @test

@@ -6,16 +6,14 @@ file: a code object that does not parse is an error of ours, not of the kernel.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 MACHINE_CUDA, MACHINE_AMDGPU = 190, 224
 SHF_WRITE, SHF_ALLOC = 1, 2
 NT_AMDGPU_METADATA = 32
-# Names of switches that libdevice asks the compiler for; older compilers leave them behind, nothing reads them any more.
-LIBDEVICE_DATA = re.compile(rb"(?:__CUDA_[A-Z0-9_]+\0+)+")
+SYMBOL_TABLE, SECTION_SYMBOL = 2, 3
 # Kinds of entries in .nv.info, and how long they are: a number follows the kind, or for LONG a length and bytes.
 NO_VALUE, BYTE, HALF, LONG = 1, 2, 3, 4
 FRAME_SIZE, KPARAM_INFO, CBANK_PARAM_SIZE, REGCOUNT = 0x11, 0x17, 0x19, 0x2F
@@ -46,7 +44,7 @@ class Facts:
     regs: int = 0
     spills: int = 0
     static_shared: int = 0
-    writable: bool = False  # it has data of its own that a kernel can write
+    data: List[str] = field(default_factory=list)  # names of what it has in writable memory of its own
 
 
 def sections(code: bytes) -> Tuple[int, List[Section]]:
@@ -87,6 +85,19 @@ def read(code: bytes) -> Facts:
     raise CodeObjectError(f"code for machine {machine}, which is neither CUDA's nor AMDGPU's")
 
 
+def _data_of(all_sections: List[Section], is_data: Callable[[str], bool]) -> List[str]:
+    """Names of the objects in sections that are loaded writable; a section that has none gives its own name."""
+    wanted = {i: s.name for i, s in enumerate(all_sections)
+              if s.size and s.flags & SHF_WRITE and s.flags & SHF_ALLOC and is_data(s.name)}  # fmt: skip
+    texts = b"".join(s.data for s in all_sections if s.name == ".strtab")
+    found: Dict[int, List[str]] = {index: [] for index in wanted}
+    for table in (s.data for s in all_sections if s.type == SYMBOL_TABLE):
+        for name, info, _, index, _, _ in struct.iter_unpack("<IBBHQQ", table):
+            if index in wanted and info & 15 != SECTION_SYMBOL:
+                found[index].append(texts[name : texts.find(b"\0", name)].decode("utf-8", "replace"))
+    return [name for index, names in found.items() for name in names or [wanted[index]]]
+
+
 # ---- cubin ----
 
 
@@ -103,9 +114,8 @@ def _cubin(all_sections: List[Section]) -> Facts:
             _entry_info(section.data, facts)
         elif section.name == ".nv.shared." + facts.name:
             facts.static_shared = section.size
-        elif section.name.startswith(".nv.global") and not LIBDEVICE_DATA.fullmatch(section.data):
-            facts.writable = True
     facts.spills = (frame + 3) // 4
+    facts.data = _data_of(all_sections, lambda name: name.startswith(".nv.global"))
     return facts
 
 
@@ -156,11 +166,10 @@ def _hsaco(all_sections: List[Section]) -> Facts:
         raise CodeObjectError(f"{len(kernels)} kernels, one is due")
     kernel = kernels[0]
     args = [a for a in kernel.get(".args", []) if not a[".value_kind"].startswith("hidden_")]
-    writable = any(s.flags & SHF_WRITE and s.flags & SHF_ALLOC and s.size and s.name in (".data", ".bss")
-                   for s in all_sections)  # fmt: skip
+    data = _data_of(all_sections, lambda name: name in (".data", ".bss"))
     return Facts(kernel[".name"], [(a[".offset"], a[".size"]) for a in args], kernel[".kernarg_segment_size"],
                  kernel[".vgpr_count"], (kernel[".private_segment_fixed_size"] + 3) // 4,
-                 kernel[".group_segment_fixed_size"], writable)  # fmt: skip
+                 kernel[".group_segment_fixed_size"], data)  # fmt: skip
 
 
 def _amd_metadata(note: bytes) -> Dict[str, Any]:

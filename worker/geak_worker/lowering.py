@@ -29,6 +29,8 @@ MAX_LOG = 64 << 10
 OPTIONS = {"num_warps": int, "num_stages": int, "num_ctas": int, "maxnreg": int, "waves_per_eu": int,
            "matrix_instr_nonkdim": int, "kpack": int, "enable_fp_fusion": bool, "launch_cooperative_grid": bool,
            "launch_pdl": bool, "allow_flush_denorm": bool, "schedule_hint": str}  # fmt: skip
+# Texts that Triton and libdevice bring along; Triton IR cannot name them.
+OWN_DATA = re.compile(r"_\$_str|printfFormat_|assert(Func|File|Message)_")
 
 
 class Rejected(Exception):
@@ -160,9 +162,9 @@ def lower(text: str, ttir: str, target: str, options: Dict[str, Any], words: str
     if len(code) > MAX_CODE:
         raise Rejected(f"the code object has {len(code)} bytes; at most {MAX_CODE} are allowed")
     facts = read(code)
-    # Only prints and assertions have data of their own, which is Triton's: a kernel cannot name it.
-    if facts.writable and not re.search(r"\btt\.(print|assert)\b", text):
-        raise Rejected("the code object has writable data of its own")
+    foreign = [name for name in facts.data if not OWN_DATA.match(name)]
+    if foreign:
+        raise Rejected(f"the code object has writable data of its own: {', '.join(foreign)[:200]}")
     made = {"object": hashlib.sha256(code).hexdigest(), "ttir": ttir, "target": target, "toolchain": words}
     return {**made, **describe(facts, metadata)}, code
 

@@ -336,9 +336,12 @@ static void test_lowerable(void)
 		{KERNEL("    %c = arith.constant 64 : i64\n    %b = arith.addi %a, %c : i64\n"
 	                "    %q = tt.int_to_ptr %b : i64 -> !tt.ptr<f32>\n"),
 	         "sm_90", ""},
+		{KERNEL("    %c = arith.constant 4096 : i64\n    %q = tt.int_to_ptr %c : i64 -> "
+	                "!tt.ptr<f32>\n"),
+	         "sm_90", "pointers are passed as arguments"},
 		{KERNEL("    %b = tt.load %p : !tt.ptr<i64>\n    %q = tt.int_to_ptr %b : i64 -> "
 	                "!tt.ptr<f32>\n"),
-	         "sm_90", "a pointer is made from a number that was loaded"},
+	         "sm_90", "a pointer is made from a number that is no argument"},
 	};
 
 	for (size_t i = 0; i < gk_count_of(rows); i++) {
