@@ -200,8 +200,8 @@ static void pack_numbers(struct packing *p, const int64_t *numbers, int rank, ui
 		pack(p, (uint64_t)numbers[i], bytes);
 }
 
-/* Sets *error to what the driver says of a tensor map. flags: how many a descriptor that was taken apart has.
- */
+/* What stands for a descriptor itself; its shape and strides follow as parameters of the tt.func. *error: what
+ * the driver says of a tensor map. flags: how many a descriptor that was taken apart has. */
 static void pack_desc(struct gpu *gpu, struct packing *p, const struct gk_device_run *run,
                       const struct gk_plan_desc *desc, const struct gk_object_desc *form, int flags,
                       int *error)
@@ -224,8 +224,6 @@ static void pack_desc(struct gpu *gpu, struct packing *p, const struct gk_device
 		if (flags > 1)
 			pack(p, desc->round_tf32, 1);
 	}
-	pack_numbers(p, view->shape, view->rank, 4);
-	pack_numbers(p, view->strides, view->rank, 8);
 }
 
 static void pack_args(struct gpu *gpu, struct packing *p, const struct gk_device_run *run,

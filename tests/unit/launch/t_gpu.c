@@ -435,6 +435,8 @@ static void descriptors_become_maps(void)
 {
 	static const char args[] = "{\"t\":\"desc\",\"view\":{\"buf\":0,\"at\":0,\"dtype\":\"float32\",\"shape\":[4,20],"
 				   "\"strides\":[24,1]},\"block\":[2,16],\"pad\":\"nan\",\"round_tf32\":false},"
+				   "{\"t\":\"i32\",\"v\":4},{\"t\":\"i32\",\"v\":20},"
+				   "{\"t\":\"i64\",\"v\":24},{\"t\":\"i64\",\"v\":1},"
 				   "{\"t\":\"ptr\",\"buf\":2,\"at\":0}";
 	gk_free_auto char *text = NULL;
 	struct ask map = {.kernel = "flags", .of_bytes = true, .args = args, .params = "128 4 4 8 8 8 8 8"};
@@ -498,6 +500,21 @@ static void without_mappings_there_are_borders(void)
 	gk_launcher_close(&launcher);
 }
 
+static void the_clock_is_the_devices(void)
+{
+	const struct gk_device_ops *ops;
+	double ms = 0;
+
+	ok(open_launcher() == 0, "the launcher opens");
+	ops = launcher.device->ops;
+	ok(ops->mark(launcher.device, 0, &e) == 0 && ops->mark(launcher.device, 7, &e) == 0 &&
+	           ops->mark(launcher.device, 3, &e) == 0,
+	   "events are put behind what was queued");
+	ok(ops->elapsed(launcher.device, 0, 3, &ms, &e) == 0 && ms == 2, "and tell the time between them");
+	ok(ops->sync(launcher.device, &e) == 0, "the queue can be waited for");
+	gk_launcher_close(&launcher);
+}
+
 /* Two launchers, two GPUs: the second takes what is free. */
 static void a_gpu_is_taken_by_one(void)
 {
@@ -535,6 +552,7 @@ static void all(void)
 	descriptors_become_maps();
 	the_drivers_failures_are_errors();
 	without_mappings_there_are_borders();
+	the_clock_is_the_devices();
 	a_gpu_is_taken_by_one();
 }
 
