@@ -26,6 +26,7 @@ from .frames import Channel, Frame, FrameError, read_memfd, sealed_memfd
 MAX_TEXT = 8 << 20
 MAX_CODE = 64 << 20
 MAX_LOG = 64 << 10
+MAP_TYPES = {8: 10, 9: 8, 10: 9}  # element types that the device counts otherwise than the driver
 OPTIONS = {"num_warps": int, "num_stages": int, "num_ctas": int, "maxnreg": int, "waves_per_eu": int,
            "matrix_instr_nonkdim": int, "kpack": int, "enable_fp_fusion": bool, "launch_cooperative_grid": bool,
            "launch_pdl": bool, "allow_flush_denorm": bool, "schedule_hint": str}  # fmt: skip
@@ -145,7 +146,9 @@ def descriptor(meta: Any) -> Any:
     """How the tensor map of a descriptor is made, or None when there is none."""
     if not meta:
         return None
-    return {"swizzle": int(meta["swizzle"]), "elem_bytes": int(meta["elem_size"]), "elem_type": int(meta["elem_type"]),
+    elem_type = int(meta["elem_type"])
+    return {"swizzle": int(meta["swizzle"]), "elem_bytes": int(meta["elem_size"]),
+            "elem_type": MAP_TYPES.get(elem_type, elem_type),
             "block": [int(n) for n in meta["block_size"]], "fp4_padded": bool(meta["fp4_padded"])}  # fmt: skip
 
 
