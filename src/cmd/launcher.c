@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "base/doc.h"
+#include "base/memory.h"
 #include "cmd.h"
 #include "launch/launch.h"
 #include "option.h"
@@ -18,7 +20,7 @@ static const struct gk_command_help help = {
 static int describe(struct gk_err *e)
 {
 	gk_json_auto *facts = gk_launch_describe();
-	gk_free_auto char *text = gk_json_text(facts ? facts : (facts = json_object()));
+	gk_free_auto char *text = facts ? gk_json_text(facts) : gk_strdup("{}");
 
 	puts(text);
 	return gk_stdout_flush(e);

@@ -45,7 +45,7 @@ struct gk_finding {
 	char kernel[128];
 	char operation[32];
 	uint32_t line, column; /* of the candidate's source, 0 unknown */
-	bool has_place; /* program and lane are known */
+	bool has_place;        /* program and lane are known */
 	uint32_t program[3];
 	uint32_t lane;
 	int64_t buffer; /* of the plan, -1: none */
@@ -74,7 +74,8 @@ struct gk_device_run {
 struct gk_device_ops {
 	const char *name;    /* of --device */
 	bool by_object;      /* goes by code objects, not by the IR */
-	bool guesses_poison; /* "never written" means: as filled; settled by a second run over the inverse fill */
+	bool guesses_poison; /* "never written" means: as filled; settled by a second run over the inverse
+	                        fill */
 	/* The facts of the first such device here, without opening it (new reference); NULL: always there. */
 	int (*describe)(json_t **facts, struct gk_err *e);
 	int (*open)(const struct gk_device_options *options, struct gk_device **device, struct gk_err *e);
@@ -88,14 +89,15 @@ struct gk_device_ops {
 
 	/*
 	 * Buffers of the plan. inputs[i] are the first bytes of buffer i (copied), or NULL: then it is
-	 * undefined and filled with a pattern drawn from seed (with inverse: its complement). Refuses what passes
-	 * the memory ceiling, before taking any.
+	 * undefined and filled with a pattern drawn from seed (with inverse: its complement). Refuses what
+	 * passes the memory ceiling, before taking any.
 	 */
 	int (*memory_new)(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
 	                  uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e);
 	void (*memory_free)(struct gk_device *device, struct gk_device_memory *memory);
 
-	/* One step; false when run->finding or run->err tells why nothing may follow. variant: of a CHOOSE. */
+	/* One step; false when run->finding or run->err tells why nothing may follow. variant: of a CHOOSE.
+	 */
 	bool (*step)(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
 	             uint32_t variant);
 

@@ -200,8 +200,8 @@ int gpu_scratch(struct gpu *gpu, struct gk_device_memory *memory, uint64_t bytes
 /* Through pinned memory, done on return. */
 int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
 int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
-/* Bytes around the buffer (its end rounded up to a piece) that are not as they were filled; *at: of the first,
- * counted from the buffer. */
+/* Bytes around the buffer (its end rounded up to a piece) that are not as they were filled; *at: of the
+ * first, counted from the buffer. */
 int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *buffer, uint32_t piece, uint64_t *count,
                      int64_t *at, struct gk_err *e);
 int gpu_copy_out(struct gk_device *device, struct gk_device_memory *memory, const struct gk_plan_view *view,

@@ -200,8 +200,8 @@ static void pack_numbers(struct packing *p, const int64_t *numbers, int rank, ui
 		pack(p, (uint64_t)numbers[i], bytes);
 }
 
-/* What stands for a descriptor itself; its shape and strides follow as parameters of the tt.func. *error: what
- * the driver says of a tensor map. flags: how many a descriptor that was taken apart has. */
+/* What stands for a descriptor itself; its shape and strides follow as parameters of the tt.func. *error:
+ * what the driver says of a tensor map. flags: how many a descriptor that was taken apart has. */
 static void pack_desc(struct gpu *gpu, struct packing *p, const struct gk_device_run *run,
                       const struct gk_plan_desc *desc, const struct gk_object_desc *form, int flags,
                       int *error)
@@ -323,9 +323,10 @@ static bool run_launch(struct gpu *gpu, struct gk_device_run *run, const struct 
 	if (make_scratch(gpu, run, launch, m->object, &run->err) < 0)
 		return false;
 	if (pack_launch(gpu, &p, run, launch, &error) < 0)
-		return gk_err_set(&run->err, GK_ERR_INPUT,
-		                  "%s: the %d parameters of the code object are not those of the plan's launch",
-		                  m->object->name, m->object->param_count) == 0;
+		return gk_err_set(
+			       &run->err, GK_ERR_INPUT,
+			       "%s: the %d parameters of the code object are not those of the plan's launch",
+			       m->object->name, m->object->param_count) == 0;
 	if (!error)
 		error = launch_packed(gpu, launch, m, &p);
 	if (!error && !run->is_timed)

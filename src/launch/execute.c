@@ -185,8 +185,9 @@ static json_t *finding_json(const struct gk_finding *f)
 	o = json_pack("{s:s, s:i, s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line, "column",
 	              (int)f->column, "buffer", (json_int_t)f->buffer, "at", (json_int_t)f->at);
 	if (f->has_place) {
-		json_object_set_new(o, "program", json_pack("[iii]", (int)f->program[0], (int)f->program[1],
-		                                            (int)f->program[2]));
+		json_object_set_new(
+			o, "program",
+			json_pack("[iii]", (int)f->program[0], (int)f->program[1], (int)f->program[2]));
 		json_object_set_new(o, "lane", json_integer(f->lane));
 	}
 	json_object_set_new(o, "message", safe_string(f->message, strlen(f->message), sizeof f->message));

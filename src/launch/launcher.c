@@ -31,13 +31,13 @@ static uint64_t half_of_memory(void)
 int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e)
 {
 	const struct gk_device_ops *ops = gk_device_find(options->device);
-	struct gk_device_options device = {.threads = options->threads,
-	                                   .memory_bytes = options->memory_bytes,
-	                                   .gpu = options->gpu};
+	struct gk_device_options device = {
+		.threads = options->threads, .memory_bytes = options->memory_bytes, .gpu = options->gpu};
 
 	memset(launcher, 0, sizeof *launcher);
 	if (!ops)
-		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\"; this launcher has: cpu, cuda, hip",
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "no device is called \"%s\"; this launcher has: cpu, cuda, hip",
 		                  options->device);
 	if (device.memory_bytes == 0) /* a GPU knows itself what it has */
 		device.memory_bytes = ops->by_object ? (uint64_t)1 << 48 : half_of_memory();
@@ -123,8 +123,8 @@ int gk_launcher_add_object(struct gk_launcher *launcher, const char *key, const 
 
 	gk_hash_hex(bytes, size, own);
 	if (strcmp(own, object->object) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "the code of %.200s has the hash %s, not %s", object->name, own,
-		                  object->object);
+		return gk_err_set(e, GK_ERR_INPUT, "the code of %.200s has the hash %s, not %s", object->name,
+		                  own, object->object);
 	m = gk_alloc(sizeof *m);
 	m->object = gk_alloc(sizeof *m->object);
 	*m->object = *object;
