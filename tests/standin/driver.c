@@ -54,8 +54,8 @@ static void *keep(void *memory)
 	static void *volatile kept[4096]; /* written for the sanitizer alone */
 	static int count;
 
-	kept[count++ % 4096] = memory;
-	return memory;
+	kept[count % 4096] = memory;
+	return kept[count++ % 4096];
 }
 
 /* ---- recording, injected faults ---- */
