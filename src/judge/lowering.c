@@ -12,7 +12,7 @@
 #include "fact/target.h"
 #include "state.h"
 
-enum { LINE_BYTES = 600, LOG_BYTES = 4000, LISTED_KERNELS = 32 };
+enum { DEATH_BYTES = 600, LOG_BYTES = 4000, LISTED_KERNELS = 32 };
 
 /* ---- asked for ---- */
 
@@ -89,23 +89,6 @@ void lowering_free(struct lowering *l)
 
 /* ---- what came of it ---- */
 
-/* Of a compiler's log the line that says most: MLIR's first error, ptxas' own, else the last one. */
-static void telling_line(const char *log, struct gk_buf *line)
-{
-	static const char *const marks[] = {"error: ", "ptxas fatal", "ptxas error",
-	                                    "ptxas ",  "Error: ",     NULL};
-	const char *found = NULL, *end = log + strlen(log);
-
-	for (size_t i = 0; marks[i] && !found; i++)
-		found = strstr(log, marks[i]);
-	while (!found && end > log && (end[-1] == '\n' || end[-1] == ' '))
-		end--;
-	found = found ? found : end;
-	while (found > log && found[-1] != '\n')
-		found--;
-	gk_text_add_safe(line, found, strcspn(found, "\n"), LINE_BYTES, false);
-}
-
 /* "/geak/candidate.py":12:4, as MLIR writes where it was; 0 when it does not. */
 static int64_t candidate_line(const char *text)
 {
@@ -138,11 +121,10 @@ static struct failing does_not_compile(struct gk_cascade *c, const struct loweri
 	if (r->death) {
 		gk_buf_add_text(&words, r->timed_out ? "the compiler did not come to an end, twice: "
 		                                     : "the compiler crashed on it, twice: ");
-		gk_describe_foreign(&words, r->death, LINE_BYTES);
+		gk_describe_foreign(&words, r->death, DEATH_BYTES);
 	} else {
-		telling_line(r->rejected, &line);
-		gk_describe_foreign(&words, line.size ? gk_buf_text(&line) : "the compiler does not say why",
-		                    LINE_BYTES);
+		gk_describe_log(&line, r->rejected);
+		gk_buf_add(&words, line.bytes, line.size - gk_text_ends(gk_buf_text(&line), "."));
 		gk_describe_line(&words, &c->source, candidate_line(gk_buf_text(&line)));
 	}
 	failing = failing_of(c, GK_FAIL, "does_not_compile", &words);

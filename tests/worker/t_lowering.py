@@ -6,13 +6,14 @@ import hashlib
 import os
 import random
 import re
+import signal
 import tempfile
 from typing import Any, Dict, List, Optional, Tuple
 
 import triton
 from geak_worker import code_object, lowering
 from geak_worker.frames import read_memfd
-from helper import HERE, Frame, Peer, Tests, sealed_memfd
+from helper import HERE, Frame, Peer, Tests, drain, sealed_memfd
 
 tests = Tests()
 test = tests.add
@@ -187,6 +188,29 @@ def writable_data_is_triton_s_own_or_refused() -> None:
         raise AssertionError("foreign data was accepted")
     finally:
         lowering.OWN_DATA = own
+
+
+@test
+def a_crash_takes_the_worker_along_with_the_last_words() -> None:
+    def crash(*_: Any) -> Any:
+        os.write(1, b"a whole PTX file\n")
+        os.write(2, b"note: it was like this\nLLVM ERROR: no such thing\nand so on\n")
+        os.abort()
+
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(write, 2)
+        os.close(read)
+        os.close(write)
+        lowering.lower = crash
+        lowering.lower_apart("", "", "", {}, "")
+        os._exit(0)
+    os.close(write)
+    said = drain(read)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT, status
+    assert said == b"LLVM ERROR: no such thing\n", said
 
 
 @test

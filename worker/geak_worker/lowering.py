@@ -1,22 +1,23 @@
 """Lowering workers: from Triton IR to a code object, with no candidate's Python anywhere near.
 
 The text that comes was read and printed again by geak; options are an allow-list of scalars; libraries are Triton's own.
-Triton's stages are run one after the other, without its cache. What the compilers print is kept: it is the log of a
-kernel that does not compile. A worker that crashes or hangs takes nothing along but its own process, and geak asks a
-fresh one again.
+Triton's stages are run one after the other, without its cache, in a fork of their own: nothing of one lowering is left
+for the next. What the compilers print is kept: it is the log of a kernel that does not compile. A fork that crashes takes
+its worker along, with the compiler's last words, and geak asks a fresh worker again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
 import re
+import resource
+import signal
 import sys
 import tempfile
-from typing import Any, Dict, Iterator, List, Tuple
-
-from contextlib import contextmanager
+from typing import Any, Dict, NoReturn, Tuple
 
 from . import toolchain
 from .code_object import CodeObjectError, Facts, read
@@ -26,6 +27,7 @@ from .frames import Channel, Frame, FrameError, read_memfd, sealed_memfd
 MAX_TEXT = 8 << 20
 MAX_CODE = 64 << 20
 MAX_LOG = 64 << 10
+MAX_PRINTED = 64 << 20
 MAP_TYPES = {8: 10, 9: 8, 10: 9}  # element types that the device counts otherwise than the driver
 OPTIONS = {"num_warps": int, "num_stages": int, "num_ctas": int, "maxnreg": int, "waves_per_eu": int,
            "matrix_instr_nonkdim": int, "kpack": int, "enable_fp_fusion": bool, "launch_cooperative_grid": bool,
@@ -55,27 +57,6 @@ def checked_options(options: Dict[str, Any]) -> Dict[str, Any]:
         if name not in OPTIONS or type(value) is not OPTIONS[name]:
             raise FrameError(f"the option {name} = {value!r} is not allowed")
     return dict(options)
-
-
-@contextmanager
-def printed(log: List[str]) -> Iterator[None]:
-    """Appends to `log` what anybody writes to descriptor 2 meanwhile; what goes to 1 is dropped (whole PTX files)."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as file, open(os.devnull, "wb") as null:
-        try:
-            os.dup2(null.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, fd in zip((1, 2), kept):
-                os.dup2(fd, number)
-                os.close(fd)
-            file.seek(0)
-            log.append(file.read(16 << 20).decode("utf-8", "replace"))
 
 
 def shortened(log: str) -> str:
@@ -108,10 +89,11 @@ def compile_text(text: str, target: Any, options: Dict[str, Any]) -> Tuple[bytes
     context = compiler.ir.context()
     compiler.ir.load_dialects(context)
     backend.load_dialects(context)
-    with tempfile.NamedTemporaryFile("w", suffix=".ttir", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        module = compiler.ir.parse_mlir_module(file.name, context)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "kernel.ttir")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        module = compiler.ir.parse_mlir_module(path, context)
     module.context = context
     parsed = backend.parse_options(dict(options))
     metadata: Dict[str, Any] = {"target": target, **parsed.__dict__}
@@ -154,14 +136,12 @@ def descriptor(meta: Any) -> Any:
 
 def lower(text: str, ttir: str, target: str, options: Dict[str, Any], words: str) -> Tuple[Dict[str, Any], bytes]:
     """The object (docs/plan.md) and its code. Raises Rejected; CodeObjectError when what came out is not understood."""
-    log: List[str] = []
     try:
-        with printed(log):
-            code, metadata = compile_text(text, target_of(target), options)
+        code, metadata = compile_text(text, target_of(target), options)
     except (FrameError, MemoryError, OSError):
         raise
     except Exception as error:
-        raise Rejected(shortened(f"{log[0].strip()}\n{type(error).__name__}: {error}".strip())) from None
+        raise Rejected(f"{type(error).__name__}: {error}") from None
     if len(code) > MAX_CODE:
         raise Rejected(f"the code object has {len(code)} bytes; at most {MAX_CODE} are allowed")
     facts = read(code)
@@ -170,6 +150,64 @@ def lower(text: str, ttir: str, target: str, options: Dict[str, Any], words: str
         raise Rejected(f"the code object has writable data of its own: {', '.join(foreign)[:200]}")
     made = {"object": hashlib.sha256(code).hexdigest(), "ttir": ttir, "target": target, "toolchain": words}
     return {**made, **describe(facts, metadata)}, code
+
+
+# ---- one lowering, in a fork ----
+
+
+def in_fork(result: int, log: int, *request: Any) -> NoReturn:
+    """Lowers, writes a line of JSON and the code into `result`, and ends. What is printed goes into `log`; what goes to
+    stdout is dropped: whole PTX files."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(log, 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    code = b""
+    try:
+        facts, code = lower(*request)
+        head = {"type": "object", "json": facts}
+    except Rejected as error:
+        head = {"type": "rejected", "json": {"log": str(error)}}
+    except (FrameError, KeyError, TypeError, ValueError) as error:
+        head = {"type": "error", "json": {"kind": "protocol", "message": f"lower: {error!r}"}}
+    except (CodeObjectError, MemoryError, OSError) as error:
+        head = {"type": "error", "json": {"kind": "system", "message": f"lower: {error}"[:2000]}}
+    with os.fdopen(result, "wb", closefd=False) as file:
+        file.write(json.dumps(head).encode() + b"\n" + code)
+    os._exit(0)
+
+
+def end_like(status: int, log: str) -> NoReturn:
+    """Ends this process as its fork did, with the telling line of the log as its last words."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    told = [line for line in lines if "ERROR" in line or "Assertion" in line or "error:" in line] or lines[-1:]
+    print(told[0][:400] if told else "a compiler crashed without a word", file=sys.stderr, flush=True)
+    if os.WIFSIGNALED(status):
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status) or 1)
+
+
+def lower_apart(*request: Any) -> Frame:
+    """The answer to lower(*request), made in a fork. Does not return when the fork crashes."""
+    result, log = os.memfd_create("result", os.MFD_CLOEXEC), os.memfd_create("log")
+    try:
+        pid = os.fork()
+        if pid == 0:
+            in_fork(result, log, *request)
+        _, status = os.waitpid(pid, 0)
+        said = read_memfd(log, MAX_PRINTED).decode("utf-8", "replace").strip()
+        head, _, code = read_memfd(result, MAX_CODE + (1 << 20)).partition(b"\n")
+        if status != 0 or not head:
+            end_like(status, said)
+        made = Frame(**json.loads(head))
+        if made.type == "rejected":
+            made.json["log"] = shortened(f"{said}\n{made.json['log']}".strip())
+        if made.type == "object":
+            made.fds.append(sealed_memfd("object", code))
+        return made
+    finally:
+        os.close(result)
+        os.close(log)
 
 
 class Lowering:
@@ -193,11 +231,9 @@ class Lowering:
     def answer(self, frame: Frame) -> None:
         try:
             made = self.made(frame)
-        except Rejected as error:
-            made = Frame("rejected", json={"log": str(error)})
         except (FrameError, KeyError, TypeError, ValueError) as error:
             made = Frame("error", json={"kind": "protocol", "message": f"{frame.type}: {error!r}"})
-        except (CodeObjectError, MemoryError, OSError) as error:
+        except (MemoryError, OSError) as error:
             made = Frame("error", json={"kind": "system", "message": f"{frame.type}: {error}"[:2000]})
         made.id, made.last = frame.id, True
         try:
@@ -211,12 +247,13 @@ class Lowering:
         text = read_memfd(frame.fds[0], MAX_TEXT).decode("utf-8")
         request = frame.json
         options = checked_options(request["options"])
-        facts, code = lower(text, str(request["ttir"]), str(request["target"]), options, self.words)
-        return Frame("object", json=facts, fds=[sealed_memfd("object", code)])
+        return lower_apart(text, str(request["ttir"]), str(request["target"]), options, self.words)
 
 
 def main(build: str) -> int:
     """The worker's process. Returns its exit status."""
+    import triton.compiler  # noqa: F401  in memory before the first fork
+
     channel = Channel.from_environment()
     facts = toolchain.facts()
     channel.send(hello("lowering", build, 1, facts))
