@@ -89,12 +89,19 @@ $B/tests/%: tests/%.c $B/libgeak.a
 # that both sides of a choice may be computed; registers are of many types.
 CFLAGS_vm := -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing
 
+# Drivers that are none, for tests of the GPU's devices: no GPU is needed for them.
+STANDINS := $B/tests/standin/libcuda.so.1 $B/tests/standin/libamdhip64.so
+$B/tests/standin/libcuda.so.1: STANDIN = -DCUDA
+$(STANDINS): tests/standin/driver.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c11 $(OPT) $(WARN) $(STANDIN) -fPIC -shared -o $@ $<
+
 objects: $(OBJ)
-unit: $(TBIN)
+unit: $(TBIN) $(STANDINS)
 	prove -e '' $(TBIN)
 
 # Everything: units, the seeds of the fuzzers, the command line, the worker. GEAK is what the command tests run.
-test: all $(TBIN) $(REPLAYS) $B/tests/vm/vmrun
+test: all $(TBIN) $(REPLAYS) $(STANDINS) $B/tests/vm/vmrun
 	GEAK=$B/geak GEAK_SHARE=$(CURDIR) VMRUN=$B/tests/vm/vmrun prove -j2 -e tests/run $(TBIN) $(REPLAYS) \
 		$(wildcard tests/command/t_*.sh) $(wildcard tests/worker/t_*.py) $(wildcard tests/vm/t_*.py)
 

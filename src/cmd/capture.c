@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/place.h"
+#include "base/text.h"
 #include "cmd.h"
+#include "fact/target.h"
 #include "loop/loop.h"
 #include "option.h"
 #include "run/plans.h"
@@ -24,9 +26,12 @@ static const struct gk_command_help help = {"capture", "FILE --task TASK [--targ
                                             "Runs the entry in the sandbox, on tensors without data, and "
                                             "prints its launch plan for each case: buffers,\n"
                                             "kernels with their options, steps with grids, arguments and "
-                                            "source lines. No GPU is needed for any target.\n"
-                                            "Exit code: 0 every case has a plan that fits the task, 1 one "
-                                            "has not, 2 bad input, 3 geak itself failed."};
+                                            "source lines. For a target other than cpu the\n"
+                                            "kernels are lowered: registers, spills, shared memory, "
+                                            "occupancy. No GPU is needed for any target.\n"
+                                            "Exit code: 0 every case has a plan that fits the task and the "
+                                            "target, 1 one has not, 2 bad input, 3 geak\n"
+                                            "itself failed."};
 
 struct capture {
 	struct gk_arena arena;
@@ -43,7 +48,38 @@ static bool is_good(const struct gk_plans_case *c)
 	return c->plan && !*c->problem;
 }
 
-static json_t *case_json(const struct gk_plans_case *c)
+static json_t *kernel_json(const struct gk_plans_kernel *kernel)
+{
+	json_t *json = kernel->has_object ? gk_object_to_json(&kernel->object) : json_object();
+	json_t *problem = *kernel->problem ? json_string(kernel->problem) : json_null();
+	const struct gk_target *target = gk_target_of(kernel->object.target);
+	struct gk_occupancy occupancy;
+
+	json_object_set_new(json, "problem", problem ? problem : json_string("(words that are not UTF-8)"));
+	if (!kernel->has_object || !target)
+		return json;
+	gk_occupancy_of(target, &kernel->object, &occupancy);
+	json_object_set_new(json, "occupancy",
+	                    json_pack("{s:i, s:i, s:i, s:s}", "blocks", occupancy.blocks, "warps",
+	                              occupancy.warps, "max_warps", occupancy.max_warps, "limit",
+	                              occupancy.limit));
+	return json;
+}
+
+/* One entry for each kernel of the plan; null where nothing is lowered. */
+static json_t *objects_json(const struct capture *k, const struct gk_plan *plan)
+{
+	json_t *objects = json_array();
+
+	for (uint32_t i = 0; i < plan->kernel_count; i++) {
+		const struct gk_plans_kernel *kernel = gk_plans_kernel(&k->plans, &plan->kernels[i]);
+
+		json_array_append_new(objects, kernel ? kernel_json(kernel) : json_null());
+	}
+	return objects;
+}
+
+static json_t *case_json(const struct capture *k, const struct gk_plans_case *c)
 {
 	json_t *json = json_pack("{s:s, s:i}", "case", c->id, "line", c->line);
 	char hash[GK_HEX_SIZE];
@@ -55,6 +91,7 @@ static json_t *case_json(const struct gk_plans_case *c)
 		gk_plan_hash(c->plan, hash);
 		json_object_set_new(json, "plan_hash", json_string(hash));
 	}
+	json_object_set_new(json, "objects", c->plan ? objects_json(k, c->plan) : json_null());
 	return json;
 }
 
@@ -65,9 +102,29 @@ static void print_json(const struct capture *k)
 	gk_free_auto char *text = NULL;
 
 	for (size_t i = 0; i < k->plans.case_count; i++)
-		json_array_append_new(json_object_get(all, "cases"), case_json(&k->plans.cases[i]));
+		json_array_append_new(json_object_get(all, "cases"), case_json(k, &k->plans.cases[i]));
 	text = gk_json_pretty(all);
 	puts(text);
+}
+
+/* What the target's compiler made of the kernels: "    k0 softmax: 40 registers, ..". */
+static void print_objects(const struct capture *k, const struct gk_plan *plan, struct gk_buf *out)
+{
+	if (k->plans.kernel_count)
+		gk_buf_printf(out, "  lowered for %s\n", plan->target);
+	for (uint32_t i = 0; i < plan->kernel_count; i++) {
+		const struct gk_plans_kernel *kernel = gk_plans_kernel(&k->plans, &plan->kernels[i]);
+		char text[256] = "";
+
+		if (!kernel)
+			continue;
+		if (kernel->has_object)
+			gk_object_text(&kernel->object, text, sizeof text);
+		gk_buf_printf(out, "    k%u ", i);
+		gk_text_add_safe(out, kernel->name, strlen(kernel->name), 100, false);
+		gk_buf_printf(out, ": %s%s%s\n", text, *text && *kernel->problem ? "; " : "",
+		              kernel->problem);
+	}
 }
 
 static void print_case(const struct capture *k, const struct gk_term *term, const struct gk_plans_case *c)
@@ -81,6 +138,8 @@ static void print_case(const struct capture *k, const struct gk_term *term, cons
 		gk_term_print(term, GK_BAD, "%s\n", c->problem);
 	if (c->plan)
 		gk_plan_print(c->plan, k->plans.modules, k->plans.module_count, &text);
+	if (c->plan)
+		print_objects(k, c->plan, &text);
 	gk_term_write(term, GK_PLAIN, gk_buf_text(&text), text.size);
 	gk_term_print(term, GK_PLAIN, "\n");
 }
@@ -125,8 +184,10 @@ static int capture(struct capture *k, const char *path, struct gk_err *e)
 	if (!k->loop || gk_loop_catch_interrupts(k->loop, NULL, NULL, e) < 0)
 		return -1;
 	k->evaluator = gk_evaluator_open(k->loop, &options, e);
-	if (!k->evaluator || gk_plans_capture(k->loop, k->evaluator, k->suite->tasks[0], k->pick, source,
-	                                      size, &k->plans, e) < 0)
+	if (!k->evaluator ||
+	    gk_plans_capture(k->loop, k->evaluator, k->suite->tasks[0], k->pick, source, size, &k->plans, e) <
+	            0 ||
+	    gk_plans_lower(k->loop, k->evaluator, &k->plans, e) < 0)
 		return -1;
 	(k->json ? print_json : print_all)(k);
 	return gk_stdout_flush(e);

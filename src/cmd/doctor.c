@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "box/spawn.h"
 #include "cmd.h"
+#include "launch/launch.h"
 #include "option.h"
 #include "view/term.h"
 
@@ -159,6 +160,25 @@ static void look_at_driver(struct findings *all, const char *name, const char *l
 		                                       device, has_device ? " is there" : " is not there"));
 }
 
+/* As a launcher would see it; in use or not. */
+static void look_at_gpu(struct findings *all)
+{
+	gk_json_auto *facts = gk_launch_describe();
+	const char *name = json_string_value(json_object_get(facts, "kind")),
+	           *target = json_string_value(json_object_get(facts, "target"));
+
+	if (!name || !target) {
+		find(all, "GPU", LACKS, "no driver here knows one; plans run on the machine");
+		return;
+	}
+	find(all, "GPU", WORKS,
+	     gk_arena_printf(&all->arena, "%s, %s, %lld of them%s", name, target,
+	                     (long long)json_integer_value(json_object_get(facts, "gpus")),
+	                     strcmp(json_string_value(json_object_get(facts, "device")), "hip") == 0
+	                             ? "; geak's HIP path has not yet run on hardware"
+	                             : ""));
+}
+
 static void look_at_sandbox(struct findings *all)
 {
 	static const struct {
@@ -231,6 +251,7 @@ static void look_everywhere(struct findings *all)
 	find(all, "target cpu", WORKS, "the Triton IR machine");
 	look_at_driver(all, "NVIDIA driver", "libcuda.so.1", "/dev/nvidiactl");
 	look_at_driver(all, "AMD driver", "libamdhip64.so", "/dev/kfd");
+	look_at_gpu(all);
 	look_at_sandbox(all);
 	look_at_cgroup(all);
 	look_at_keys(all);

@@ -107,11 +107,14 @@ static void print_block(const struct gk_term *term, const struct item *item, con
 	gk_term_print(term, GK_PLAIN, "  %s", item->name);
 	if (v->outcome != GK_PASS)
 		gk_term_print(term, GK_PLAIN, "  %s at %s", v->kind, gk_stage_names[v->stage]);
-	gk_term_print(term, GK_DIM, "\n  call %s, exec %s, evidence %s, speed %s; %zu cases executed",
+	gk_term_print(term, GK_DIM, "\n  call %s, exec %s, evidence %s%s, speed %s; %zu cases executed",
 	              v->call ? "yes" : "no", v->exec ? "yes" : "no", gk_evidence_names[v->evidence],
-	              v->speedup.measured ? "measured" : "not measured", count_exec(v));
-	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms, exec %.0f ms\n",
-	              v->stages_ms[GK_STAGE_LINT], v->stages_ms[GK_STAGE_CALL], v->stages_ms[GK_STAGE_EXEC]);
+	              v->compiled ? ", compiled" : "", v->speedup.measured ? "measured" : "not measured", count_exec(v));
+	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms", v->stages_ms[GK_STAGE_LINT],
+	              v->stages_ms[GK_STAGE_CALL]);
+	if (v->kernels)
+		gk_term_print(term, GK_DIM, " (lowering %.0f ms)", v->lower_ms);
+	gk_term_print(term, GK_DIM, ", exec %.0f ms\n", v->stages_ms[GK_STAGE_EXEC]);
 	if (v->message && v->message[0])
 		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
 	fflush(term->out);
@@ -507,8 +510,6 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 		return gk_err_set(e, GK_ERR_INPUT, "--json and --jsonl exclude each other");
 	if (gk_operands_check(&help, argc, 1, 1, e) < 0)
 		return -1;
-	if (strcmp(options.target, "auto") == 0)
-		options.target = "cpu";
 	options.rounds = (int)rounds;
 	options.parallel = (int)jobs;
 	make_secret(seed, options.secret);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const struct gk_device_ops *const gk_devices[] = {&gk_machine_ops, NULL};
+const struct gk_device_ops *const gk_devices[] = {&gk_machine_ops, &gk_cuda_ops, &gk_hip_ops, NULL};
 
 const struct gk_device_ops *gk_device_find(const char *name)
 {

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "fact/object.h"
 #include "plan/plan.h"
 
 struct gk_device;
@@ -25,6 +26,15 @@ struct gk_device_memory;
 struct gk_device_options {
 	int threads;           /* 0: one */
 	uint64_t memory_bytes; /* ceiling of the buffers of one execution, the device's own copies included */
+	int gpu;               /* which one of several, -1: the first that no other geak uses */
+};
+
+/* A kernel's code: the machine runs the IR, a GPU loads the bytes that object tells about. */
+struct gk_device_code {
+	const struct gk_ir *ir;         /* NULL for a device that goes by objects */
+	const struct gk_object *object; /* NULL for one that goes by the IR */
+	const void *bytes;
+	size_t size;
 };
 
 /* Something the executed code did wrong. All zero: nothing. */
@@ -35,6 +45,7 @@ struct gk_finding {
 	char kernel[128];
 	char operation[32];
 	uint32_t line, column; /* of the candidate's source, 0 unknown */
+	bool has_place;        /* program and lane are known */
 	uint32_t program[3];
 	uint32_t lane;
 	int64_t buffer; /* of the plan, -1: none */
@@ -52,51 +63,76 @@ struct gk_device_run {
 	struct gk_device_module *const *modules; /* one per kernel of the plan */
 	uint64_t seed;
 	int threads;                    /* 0: the device's own number */
+	bool is_timed;                  /* steps are only queued */
 	uint64_t budget;                /* operations left over all launches, counted down to 1, never 0 */
 	struct gk_device_counts counts; /* summed up */
 	struct gk_finding finding;      /* the first one; nothing runs after it */
+	struct gk_err err;              /* or a failure of ours, after which nothing runs either */
 	struct gk_buf notes;            /* text of device_print; release it */
 };
 
 struct gk_device_ops {
-	const char *name; /* of --device */
+	const char *name;    /* of --device */
+	bool by_object;      /* goes by code objects, not by the IR */
+	bool guesses_poison; /* "never written" means: as filled; settled by a second run over the inverse
+	                        fill */
+	/* The facts of the first such device here, without opening it (new reference); NULL: always there. */
+	int (*describe)(json_t **facts, struct gk_err *e);
 	int (*open)(const struct gk_device_options *options, struct gk_device **device, struct gk_err *e);
 	void (*close)(struct gk_device *device);
 	json_t *(*facts)(struct gk_device *device); /* new reference */
 
-	/* ir must outlive the module. */
-	struct gk_device_module *(*module_load)(struct gk_device *device, const struct gk_ir *ir,
+	/* ir and object must outlive the module, bytes need not. */
+	struct gk_device_module *(*module_load)(struct gk_device *device, const struct gk_device_code *code,
 	                                        struct gk_err *e);
 	void (*module_free)(struct gk_device *device, struct gk_device_module *module);
 
 	/*
 	 * Buffers of the plan. inputs[i] are the first bytes of buffer i (copied), or NULL: then it is
-	 * undefined and filled with a pattern drawn from seed. Refuses what passes the memory ceiling, before
-	 * taking any.
+	 * undefined and filled with a pattern drawn from seed (with inverse: its complement). Refuses what
+	 * passes the memory ceiling, before taking any.
 	 */
 	int (*memory_new)(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
-	                  uint64_t seed, struct gk_device_memory **memory, struct gk_err *e);
+	                  uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e);
 	void (*memory_free)(struct gk_device *device, struct gk_device_memory *memory);
 
-	/* One step; false when run->finding tells why nothing may follow. variant: of a CHOOSE. */
+	/* One step; false when run->finding or run->err tells why nothing may follow. variant: of a CHOOSE.
+	 */
 	bool (*step)(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
 	             uint32_t variant);
 
+	/* After the last step: waits for all of them, looks at what lies around the buffers. As step. */
+	bool (*finish)(struct gk_device *device, struct gk_device_run *run);
+
 	/* Densely packed elements of the view. *poisoned: how many were never written whole, *first the first
-	 * of them. */
-	void (*copy_out)(struct gk_device *device, struct gk_device_memory *memory,
-	                 const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first);
-	/* Whether buffer was written and now differs from original. */
-	bool (*is_changed)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
-	                   const void *original);
+	 * of them. Zeros from a lost device. */
+	int (*copy_out)(struct gk_device *device, struct gk_device_memory *memory,
+	                const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first,
+	                struct gk_err *e);
+	/* 1 when buffer was written and now differs from original, 0 when not. */
+	int (*is_changed)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
+	                  const void *original, struct gk_err *e);
+
+	/*
+	 * The device's clock; NULL where there is none. mark() puts event n (0 .. GK_DEVICE_MARKS - 1) behind
+	 * the steps so far, elapsed() waits for both events. With run->is_timed no step waits for its end.
+	 */
+	int (*mark)(struct gk_device *device, uint32_t n, struct gk_err *e);
+	int (*elapsed)(struct gk_device *device, uint32_t from, uint32_t to, double *ms, struct gk_err *e);
+	int (*sync)(struct gk_device *device, struct gk_err *e);
 };
+
+#define GK_DEVICE_MARKS 1024
 
 /* First member of every device's own struct. */
 struct gk_device {
 	const struct gk_device_ops *ops;
+	bool is_lost; /* a fault has taken the device's context along: its process must end */
 };
 
 extern const struct gk_device_ops gk_machine_ops; /* "cpu" */
+extern const struct gk_device_ops gk_cuda_ops;    /* "cuda" */
+extern const struct gk_device_ops gk_hip_ops;     /* "hip" */
 
 extern const struct gk_device_ops *const gk_devices[];        /* NULL-terminated */
 const struct gk_device_ops *gk_device_find(const char *name); /* NULL when there is none */

@@ -56,15 +56,15 @@ static json_t *machine_facts(struct gk_device *device)
 	                 m->options.threads, "memory_bytes", (json_int_t)m->options.memory_bytes);
 }
 
-static struct gk_device_module *machine_module_load(struct gk_device *device, const struct gk_ir *ir,
-                                                    struct gk_err *e)
+static struct gk_device_module *machine_module_load(struct gk_device *device,
+                                                    const struct gk_device_code *code, struct gk_err *e)
 {
 	struct gk_device_module *module = gk_alloc(sizeof *module);
 
 	(void)device;
 	(void)e;
-	module->ir = ir;
-	module->program = gk_vm_program_new(ir);
+	module->ir = code->ir;
+	module->program = gk_vm_program_new(code->ir);
 	return module;
 }
 
@@ -140,11 +140,12 @@ static void make_buffer(struct gk_vm_buffer *buffer, uint64_t bytes, const void 
 }
 
 static int machine_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
-                              uint64_t seed, struct gk_device_memory **memory, struct gk_err *e)
+                              uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e)
 {
 	struct machine *m = (struct machine *)device;
 	struct gk_random poison;
 
+	(void)inverse; /* undefined bytes are known, not guessed */
 	if (check_ceiling(plan, inputs, m->options.memory_bytes, e) < 0)
 		return -1;
 	gk_random_seed(&poison, seed ^ 0x706f69736f6eu);
@@ -225,6 +226,7 @@ static void take_finding(struct gk_finding *to, const struct gk_vm_finding *from
 	snprintf(to->operation, sizeof to->operation, "%s", from->operation);
 	to->line = from->line;
 	to->column = from->column;
+	to->has_place = true;
 	memcpy(to->program, from->program, sizeof to->program);
 	to->lane = from->lane;
 	to->buffer = from->buffer == GK_VM_NO_BUFFER ? -1 : (int64_t)from->buffer;
@@ -306,21 +308,32 @@ static bool machine_step(struct gk_device *device, struct gk_device_run *run, co
 	return true;
 }
 
-static void machine_copy_out(struct gk_device *device, struct gk_device_memory *memory,
-                             const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first)
+static bool machine_finish(struct gk_device *device, struct gk_device_run *run)
+{
+	(void)device;
+	(void)run;
+	return true;
+}
+
+static int machine_copy_out(struct gk_device *device, struct gk_device_memory *memory,
+                            const struct gk_plan_view *view, void *bytes, uint64_t *poisoned, int64_t *first,
+                            struct gk_err *e)
 {
 	struct gk_memory_span span = span_of(memory, view->buf);
 
 	(void)device;
+	(void)e;
 	*poisoned = gk_strided_pack(&span, view, bytes, first);
+	return 0;
 }
 
-static bool machine_is_changed(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
-                               const void *original)
+static int machine_is_changed(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
+                              const void *original, struct gk_err *e)
 {
 	const struct gk_vm_buffer *b = &memory->buffers[buffer];
 
 	(void)device;
+	(void)e;
 	return b->written && memcmp(b->bytes, original, b->size) != 0;
 }
 
@@ -334,6 +347,7 @@ const struct gk_device_ops gk_machine_ops = {
 	.memory_new = machine_memory_new,
 	.memory_free = machine_memory_free,
 	.step = machine_step,
+	.finish = machine_finish,
 	.copy_out = machine_copy_out,
 	.is_changed = machine_is_changed,
 };

@@ -17,6 +17,7 @@ void gk_verdict_release(struct gk_verdict *verdict)
 		json_decref(verdict->cases[i].detail);
 	json_decref(verdict->notes);
 	json_decref(verdict->counts);
+	json_decref(verdict->kernels);
 	gk_arena_release(&verdict->arena);
 	*verdict = (struct gk_verdict){0};
 }
@@ -91,6 +92,8 @@ json_t *gk_verdict_to_json(const struct gk_verdict *verdict)
 	json_object_set_new(object, "cases", cases);
 	json_object_set_new(object, "notes", or_null(verdict->notes));
 	json_object_set_new(object, "counts", or_null(verdict->counts));
+	json_object_set_new(object, "lower_ms", json_real(verdict->lower_ms));
+	json_object_set_new(object, "kernels", or_null(verdict->kernels));
 	return object;
 }
 
@@ -203,6 +206,8 @@ static int read_verdict(const struct gk_node *at, struct gk_verdict *verdict, st
 		{"cases", GK_FIELD_NODE, 0, true, 0, 0, NULL, skip_node},
 		{"notes", GK_FIELD_NODE, offsetof(struct gk_verdict, notes), false, 0, 0, NULL, read_any},
 		{"counts", GK_FIELD_NODE, offsetof(struct gk_verdict, counts), false, 0, 0, NULL, read_any},
+		{"lower_ms", GK_FIELD_DOUBLE, offsetof(struct gk_verdict, lower_ms), false, 0, 0, NULL, NULL},
+		{"kernels", GK_FIELD_NODE, offsetof(struct gk_verdict, kernels), false, 0, 0, NULL, read_any},
 	};
 	struct gk_node cases = gk_node_key(at, "cases");
 

@@ -45,10 +45,12 @@ struct gk_verdict {
 	const char *plan_hash; /* of the plans of all cases, hex, "" when there is none */
 	struct gk_speedup speedup;
 	double stages_ms[GK_STAGE_COUNT];
+	double lower_ms;       /* the part of call that went into lowering */
 	struct gk_case_result *cases;
 	size_t case_count;
 	json_t *notes;         /* array of strings: device_print, atomics, ...; or NULL */
 	json_t *counts;        /* machine's traffic: {"bytes_read", "bytes_written", "operations", "launches"}, or NULL */
+	json_t *kernels;       /* array of what was lowered: {"name", "options", "regs", "spills", "shared", "occupancy", ..}; or NULL */
 };
 
 void gk_verdict_release(struct gk_verdict *verdict);

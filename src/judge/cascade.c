@@ -47,10 +47,13 @@ void gk_cascade_free(struct gk_cascade *c)
 		gk_ir_free(c->modules.items[i].ir);
 	for (size_t i = 0; i < c->trials.count; i++)
 		trial_free(c->trials.items[i]);
+	for (size_t i = 0; i < c->lowerings.count; i++)
+		lowering_free(c->lowerings.items[i]);
 	json_decref(c->args[0]);
 	json_decref(c->args[1]);
 	gk_vec_release(&c->modules);
 	gk_vec_release(&c->trials);
+	gk_vec_release(&c->lowerings);
 	gk_verdict_release(&c->verdict);
 	gk_arena_release(&c->arena);
 	free(c->cases);
@@ -115,6 +118,15 @@ static bool issue_capture(struct gk_cascade *c, struct gk_judge_action *action)
 	return false;
 }
 
+static bool issue_lowering(struct gk_cascade *c, struct gk_judge_action *action)
+{
+	if (c->next_lowering == c->lowerings.count)
+		return false;
+	action->kind = GK_JUDGE_LOWER;
+	action->lowering = &c->lowerings.items[c->next_lowering++]->x;
+	return true;
+}
+
 static bool issue_trial(struct gk_cascade *c, struct gk_judge_action *action)
 {
 	if (c->next_trial == c->trials.count)
@@ -133,6 +145,8 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 		return !c->lint_issued && (c->lint_issued = true);
 	case PHASE_CAPTURE:
 		return issue_capture(c, action);
+	case PHASE_LOWER:
+		return issue_lowering(c, action);
 	case PHASE_EXECUTE:
 		return issue_trial(c, action);
 	case PHASE_DONE:
@@ -292,14 +306,14 @@ static void keep_args(struct gk_cascade *c, int take, const struct gk_judge_data
 		json_array_append(c->args[take], data[i].args);
 }
 
-static int count_variants(const struct gk_plan *plan)
+static uint32_t most_variants(const struct gk_plan *plan)
 {
-	int most = 1;
+	uint32_t most = 1;
 
 	for (uint32_t i = 0; i < plan->step_count; i++)
-		if (plan->steps[i].op == GK_STEP_CHOOSE && (int)plan->steps[i].variant_count > most)
-			most = (int)plan->steps[i].variant_count;
-	return most < GK_JUDGE_MAX_VARIANTS ? most : GK_JUDGE_MAX_VARIANTS;
+		if (plan->steps[i].op == GK_STEP_CHOOSE && plan->steps[i].variant_count > most)
+			most = plan->steps[i].variant_count;
+	return most;
 }
 
 static void hash_plans(struct gk_cascade *c)
@@ -313,11 +327,33 @@ static void hash_plans(struct gk_cascade *c)
 		gk_plan_hash(c->cases[i].plans[0], hex);
 		gk_sha256_add(&all, c->cases[i].id, strlen(c->cases[i].id) + 1);
 		gk_sha256_add(&all, hex, sizeof hex);
-		c->cases[i].variants = count_variants(c->cases[i].plans[0]);
+		c->cases[i].declared = most_variants(c->cases[i].plans[0]);
 	}
 	gk_sha256_end(&all, digest);
 	for (int i = 0; i < GK_HASH_BYTES; i++)
 		snprintf(c->plan_hash + (size_t)i * 2, 3, "%02x", digest[i]);
+}
+
+static void start_execution(struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		uint32_t most = most_variants(c->cases[i].plans[0]);
+
+		c->cases[i].variants = most < GK_JUDGE_MAX_VARIANTS ? (int)most : GK_JUDGE_MAX_VARIANTS;
+	}
+	c->phase = PHASE_EXECUTE;
+	if (c->setup.case_count > 0)
+		start_probe(c);
+	else
+		finish(c);
+}
+
+static void end_lowering(struct gk_cascade *c)
+{
+	if (lowering_end(c))
+		start_execution(c);
+	else
+		finish(c);
 }
 
 static void compare_takes(struct gk_cascade *c)
@@ -331,11 +367,24 @@ static void compare_takes(struct gk_cascade *c)
 		return;
 	}
 	hash_plans(c);
-	c->phase = PHASE_EXECUTE;
-	if (c->setup.case_count > 0)
-		start_probe(c);
-	else
-		finish(c);
+	if (strcmp(c->setup.target, "cpu") == 0) {
+		start_execution(c);
+		return;
+	}
+	c->phase = PHASE_LOWER;
+	lowering_start(c);
+	if (!c->lowerings.count) /* nothing is launched at all */
+		end_lowering(c);
+}
+
+void gk_cascade_lowered(struct gk_cascade *c, size_t number, const struct gk_lower_result *result, double ms)
+{
+	if (c->phase != PHASE_LOWER)
+		return;
+	if (ms > c->lower_ms)
+		c->lower_ms = ms;
+	if (lowering_told(c, number, result))
+		end_lowering(c);
 }
 
 static int take_1_failed(const struct gk_cascade *c)
@@ -365,7 +414,7 @@ void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_d
 
 void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
 {
-	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_EXEC};
+	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_CALL, GK_STAGE_EXEC};
 
 	if (c->phase == PHASE_DONE)
 		return;

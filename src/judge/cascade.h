@@ -1,11 +1,12 @@
 /*
  * The judge of one candidate as a state machine: lint -> capture twice ->
- * validate -> execute -> compare -> verdict. Pure: it asks for actions and is
+ * validate -> lower -> execute -> compare -> verdict. Pure: it asks for actions and is
  * told what came of them; who performs them is run/evaluator.c.
  *
  *   next    -> LINT
  *   linted  -> CAPTURE take 0, CAPTURE take 1 (other salt, other values of scalars that stand for data)
- *   captured (both) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
+ *   captured (both) -> LOWER each kernel, unless the target is the machine
+ *   lowered (all) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
  *   executed (the whole wave) -> the next wave, or after a failure one round of a few more cases
  *   ...     -> DONE with the verdict
  *
@@ -36,6 +37,7 @@ struct gk_judge_setup {
 	const struct gk_case *const *cases; /* to be judged, held-out ones last */
 	size_t case_count;
 	const char *target;
+	bool on_gpu;           /* executions are the GPU's: the evidence is sealed, not simulated */
 	const uint8_t *secret; /* GK_HASH_BYTES */
 	const char *candidate; /* SHA-256 of the source, hex */
 	const char *source;
@@ -43,7 +45,21 @@ struct gk_judge_setup {
 	int rounds; /* 0: GK_JUDGE_ROUNDS */
 };
 
-enum gk_judge_action_kind { GK_JUDGE_LINT, GK_JUDGE_CAPTURE, GK_JUDGE_EXECUTE, GK_JUDGE_DONE };
+enum gk_judge_action_kind {
+	GK_JUDGE_LINT,
+	GK_JUDGE_CAPTURE,
+	GK_JUDGE_LOWER,
+	GK_JUDGE_EXECUTE,
+	GK_JUDGE_DONE
+};
+
+/* A kernel to be lowered; everything belongs to the cascade. */
+struct gk_judge_lowering {
+	size_t number;    /* to be given back */
+	const char *ttir; /* hash of the module */
+	const struct gk_ir *ir;
+	json_t *options;
+};
 
 /* An execution: one case, one round, one variant of its autotuned kernels. Strings and arrays belong to the
  * cascade. */
@@ -54,6 +70,8 @@ struct gk_judge_execution {
 	json_t *plan; /* as the launcher gets it; borrowed */
 	struct gk_execute_module *modules;
 	size_t module_count;
+	struct gk_execute_object *objects; /* of all kernels, on a GPU */
+	size_t object_count;
 	int input_buffers[GK_PLAN_MAX_BUFFERS]; /* plan buffer and, in the same place, index of the tensor
 	                                           among the inputs */
 	size_t input_tensors[GK_PLAN_MAX_BUFFERS];
@@ -67,7 +85,8 @@ struct gk_judge_action {
 	enum gk_judge_action_kind kind;
 	int take;                             /* CAPTURE */
 	char salt[33];                        /* CAPTURE */
-	struct gk_judge_execution *execution; /* EXECUTE; borrowed until it was told */
+	const struct gk_judge_lowering *lowering; /* LOWER */
+	struct gk_judge_execution *execution;     /* EXECUTE; borrowed until it was told */
 	struct gk_verdict *verdict;           /* DONE; move it out: *verdict = {0} afterwards */
 };
 
@@ -89,6 +108,8 @@ void gk_cascade_linted(struct gk_cascade *cascade, const struct gk_lint_result *
 /* data: one per case, of the take's round, outputs included; borrowed for the call. */
 void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_judge_data *data,
                          const struct gk_capture_result *result, double ms);
+/* ms: since the first lowering was asked for. */
+void gk_cascade_lowered(struct gk_cascade *cascade, size_t number, const struct gk_lower_result *result, double ms);
 /*
  * got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. ms:
  * since the first execution was asked for.

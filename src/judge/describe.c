@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 enum { LINE_BYTES = 160, MESSAGE_BYTES = 600 };
@@ -185,4 +186,54 @@ void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int6
 		" (a masked load without `other` gives undefined values, and so does memory that was never "
 		"written); the first is ");
 	add_index(out, index, output->rank);
+}
+
+/* What MLIR says of every failure. */
+static bool is_general(const char *line, size_t size)
+{
+	static const char *const words[] = {"Failures have been detected", "Pipeline failed", "PassManager::run failed"};
+
+	for (size_t i = 0; i < gk_count_of(words); i++)
+		if (memmem(line, size, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+/* The first line with mark; NULL when there is none. */
+static const char *line_with(const char *log, const char *mark, size_t *size)
+{
+	for (const char *line = log; *line; line += *size + (line[*size] == '\n')) {
+		*size = strcspn(line, "\n");
+		if (memmem(line, *size, mark, strlen(mark)) && !is_general(line, *size))
+			return line;
+	}
+	return NULL;
+}
+
+static const char *last_line(const char *log, size_t *size)
+{
+	const char *end = log + strlen(log), *line;
+
+	while (end > log && (end[-1] == '\n' || end[-1] == ' '))
+		end--;
+	for (line = end; line > log && line[-1] != '\n';)
+		line--;
+	*size = (size_t)(end - line);
+	return line;
+}
+
+void gk_describe_log(struct gk_buf *out, const char *log)
+{
+	static const char *const marks[] = {"LLVM ERROR: ", "error: ", "ptxas fatal", "ptxas error", "Error: "};
+	const char *line = NULL;
+	size_t size = 0;
+
+	for (size_t i = 0; i < gk_count_of(marks) && !line; i++)
+		line = line_with(log, marks[i], &size);
+	if (!line)
+		line = last_line(log, &size);
+	if (size)
+		gk_text_add_safe(out, line, size, 600, false);
+	else
+		gk_buf_add_text(out, "the compiler does not say why");
 }

@@ -32,6 +32,9 @@ void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output,
 /* Outputs that were never written. */
 void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int64_t count, int64_t first);
 
+/* Of a compiler's log the line that says most: MLIR's first error, ptxas' own, else the last one. */
+void gk_describe_log(struct gk_buf *out, const char *log);
+
 /* Foreign text, at most max bytes. */
 void gk_describe_foreign(struct gk_buf *out, const char *text, size_t max);
 

@@ -128,8 +128,9 @@ static void decide_exec(struct gk_cascade *c)
 	const struct failing *f = first_failing(c, true, &index);
 
 	c->verdict.call = true;
-	c->verdict.evidence = GK_SIMULATED;
+	c->verdict.evidence = c->setup.on_gpu ? GK_SEALED : GK_SIMULATED;
 	c->verdict.plan_hash = gk_arena_string(&c->verdict.arena, c->plan_hash);
+	c->verdict.compiled = c->is_compiled;
 	if (f) {
 		f = more_telling(c, f, &index);
 		decide(c, GK_STAGE_EXEC, f->outcome, f->kind);
@@ -166,20 +167,26 @@ static void add_printed(struct gk_cascade *c)
 static void add_variants(struct gk_cascade *c)
 {
 	for (size_t i = 0; i < c->setup.case_count; i++) {
-		const struct gk_plan *plan = c->cases[i].plans[0];
+		char text[128];
 
-		for (uint32_t s = 0; plan && s < plan->step_count; s++) {
-			char text[128];
-
-			if (plan->steps[s].op != GK_STEP_CHOOSE ||
-			    plan->steps[s].variant_count <= (uint32_t)c->cases[i].variants)
-				continue;
-			snprintf(text, sizeof text, "autotune: %d of %u configurations were executed",
-			         c->cases[i].variants, plan->steps[s].variant_count);
-			add_note(&c->verdict, text);
-			return;
-		}
+		if (c->cases[i].declared <= (uint32_t)c->cases[i].variants)
+			continue;
+		snprintf(text, sizeof text, "autotune: %d of %u configurations were executed", c->cases[i].variants,
+		         c->cases[i].declared);
+		add_note(&c->verdict, text);
+		return;
 	}
+}
+
+static void add_dropped(struct gk_cascade *c)
+{
+	gk_buf_auto text = GK_BUF_INIT;
+
+	if (!c->dropped)
+		return;
+	gk_buf_printf(&text, "autotune: %u of %u configurations were left out: %s", c->dropped, c->dropped_of,
+	              c->dropped_why);
+	add_note(&c->verdict, gk_buf_text(&text));
 }
 
 /* What the candidate did besides launching, as capture notes it: the first plan's. */
@@ -202,6 +209,7 @@ static void add_capture_notes(struct gk_cascade *c)
 static void add_notes(struct gk_cascade *c)
 {
 	add_capture_notes(c);
+	add_dropped(c);
 	if (c->trials.count == 0)
 		return;
 	if (c->atomics > 0)
@@ -221,6 +229,10 @@ void write_verdict(struct gk_cascade *c)
 
 	v->plan_hash = v->message = "";
 	memcpy(v->stages_ms, c->stages_ms, sizeof v->stages_ms);
+	v->stages_ms[GK_STAGE_CALL] += c->lower_ms;
+	v->lower_ms = c->lower_ms;
+	if (c->lowerings.count)
+		v->kernels = lowering_kernels(c);
 	list_cases(c);
 	f = first_failing(c, false, &index);
 	if (c->overall[c->decisive].kind) {

@@ -34,27 +34,76 @@ static json_t *chosen_steps(const json_t *steps, int variant)
 	return out;
 }
 
-static json_t *plan_json(const struct gk_plan *plan, int variant)
+/* Kernels that are launched, in the order of their first launch. */
+struct used {
+	uint32_t kernels[GK_PLAN_MAX_KERNELS];
+	uint32_t count;
+};
+
+static uint32_t number_of(struct used *used, uint32_t kernel)
 {
-	json_t *json = gk_plan_to_json(plan);
+	uint32_t i = 0;
+
+	while (i < used->count && used->kernels[i] != kernel)
+		i++;
+	if (i == used->count)
+		used->kernels[used->count++] = kernel;
+	return i;
+}
+
+static void renumber(json_t *steps, struct used *used)
+{
+	json_t *step, *kernel;
+	size_t i;
+
+	json_array_foreach(steps, i, step)
+	{
+		kernel = json_object_get(step, "kernel");
+		if (kernel)
+			json_object_set_new(step, "kernel", json_integer(number_of(used, (uint32_t)json_integer_value(kernel))));
+	}
+}
+
+/* With one variant of each choice, and without the kernels of the others. */
+static json_t *plan_json(const struct gk_plan *plan, int variant, struct used *used)
+{
+	json_t *json = gk_plan_to_json(plan), *all = json_object_get(json, "kernels"), *kernels = json_array();
 
 	json_object_set_new(json, "steps", chosen_steps(json_object_get(json, "steps"), variant));
+	renumber(json_object_get(json, "prologue"), used);
+	renumber(json_object_get(json, "steps"), used);
+	for (uint32_t i = 0; i < used->count; i++)
+		json_array_append(kernels, json_array_get(all, used->kernels[i]));
+	json_object_set_new(json, "kernels", kernels);
 	return json;
 }
 
-static void add_modules(struct gk_cascade *c, const struct gk_plan *plan, struct gk_judge_execution *x)
+static void add_modules(struct gk_cascade *c, const struct gk_plan *plan, const struct used *used,
+                        struct gk_judge_execution *x)
 {
-	x->modules = gk_alloc_array(plan->kernel_count ? plan->kernel_count : 1, sizeof *x->modules);
-	for (size_t m = 0; m < c->modules.count; m++) {
-		for (uint32_t k = 0; k < plan->kernel_count; k++) {
+	x->modules = gk_alloc_array(used->count ? used->count : 1, sizeof *x->modules);
+	for (size_t m = 0; !c->setup.on_gpu && m < c->modules.count; m++) { /* a GPU takes objects */
+		for (uint32_t k = 0; k < used->count; k++) {
 			const struct module *module = &c->modules.items[m];
 
-			if (strcmp(plan->kernels[k].ttir, module->hash) != 0)
+			if (strcmp(plan->kernels[used->kernels[k]].ttir, module->hash) != 0)
 				continue;
 			x->modules[x->module_count++] =
 				(struct gk_execute_module){module->hash, module->text, module->size};
 			break; /* one kernel of the plan is enough, others may share it */
 		}
+	}
+}
+
+static void add_objects(struct gk_cascade *c, const struct gk_plan *plan, const struct used *used,
+                        struct gk_judge_execution *x)
+{
+	x->objects = gk_alloc_array(used->count ? used->count : 1, sizeof *x->objects);
+	for (uint32_t k = 0; c->setup.on_gpu && k < used->count; k++) {
+		const struct lowering *l = lowering_of(c, &plan->kernels[used->kernels[k]]);
+
+		if (l && l->has_object)
+			x->objects[x->object_count++] = (struct gk_execute_object){k, &l->object, l->code, l->size};
 	}
 }
 
@@ -86,6 +135,7 @@ struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int 
 {
 	struct trial *t = gk_alloc(sizeof *t);
 	struct gk_judge_execution *x = &t->x;
+	struct used used = {.count = 0};
 	const struct gk_plan *plan;
 
 	x->case_index = case_index;
@@ -94,8 +144,9 @@ struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int 
 	x->take = c->has_data ? round % 2 : 0;
 	x->seed = launch_seed(&c->setup, case_index, round, variant);
 	plan = c->cases[case_index].plans[x->take];
-	x->plan = plan_json(plan, variant);
-	add_modules(c, plan, x);
+	x->plan = plan_json(plan, variant, &used);
+	add_modules(c, plan, &used, x);
+	add_objects(c, plan, &used, x);
 	add_inputs(plan, &c->cases[case_index], x);
 	for (uint32_t i = 0; i < plan->output_count; i++)
 		x->output_bytes[x->output_count++] = gk_plan_view_bytes(&plan->outputs[i].view);
@@ -107,6 +158,7 @@ void trial_free(struct trial *t)
 	json_decref(t->x.plan);
 	json_decref(t->failing.detail);
 	free(t->x.modules);
+	free(t->x.objects);
 	free(t);
 }
 

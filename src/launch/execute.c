@@ -1,6 +1,11 @@
 /*
  * One execution: read the request, find the modules, take the inputs' bytes,
  * run prologue and steps, hand the outputs back, tell which inputs changed.
+ *
+ * A device that cannot know which bytes were written compares with what it
+ * had filled in, and can be wrong by chance. Where it suspects an element, all
+ * is run again over the inverse fill: an element that nobody wrote holds the
+ * inverse then, one that was written holds what it held before.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +18,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "launch.h"
+#include "modules.h"
 
 enum { NOTE_BYTES = 4096 };
 
@@ -24,7 +30,10 @@ struct job {
 	const void *input_bytes[GK_PLAN_MAX_BUFFERS];
 	struct gk_device_module *modules[GK_PLAN_MAX_KERNELS];
 	struct gk_device_run run;
-	json_t *outputs;
+	uint8_t *dense[GK_PLAN_MAX_OUTPUTS];
+	uint64_t poisoned[GK_PLAN_MAX_OUTPUTS];
+	int64_t first[GK_PLAN_MAX_OUTPUTS];
+	json_t *changed;
 	double ms;
 };
 
@@ -56,53 +65,6 @@ static int read_numbers(struct job *job, const struct gk_node *root, struct gk_e
 		return -1;
 	job->run.threads = (int)value;
 	return 0;
-}
-
-static int add_modules(struct job *job, const struct gk_node *root, size_t *used, struct gk_err *e)
-{
-	struct gk_node list = gk_node_key(root, "ttir");
-
-	if (list.value && gk_node_array(&list, GK_WIRE_MAX_BLOBS, e) < 0)
-		return -1;
-	for (size_t i = 0; i < gk_node_count(&list); i++) {
-		struct gk_node item = gk_node_item(&list, i);
-		struct gk_blob_map text = {0};
-		const char *hash;
-		int done;
-
-		if (gk_node_string(&item, &hash, e) < 0)
-			return -1;
-		if (gk_launcher_module(job->launcher, hash)) {
-			++*used;
-			continue;
-		}
-		if (gk_frame_map(job->frame, (*used)++, GK_IR_MAX_BYTES, &text, e) < 0)
-			return -1;
-		done = gk_launcher_add(job->launcher, hash, text.bytes, text.size, e);
-		gk_blob_unmap(&text);
-		if (done < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* An array of the hashes that are missing, or NULL. */
-static json_t *find_modules(struct job *job)
-{
-	json_t *missing = NULL;
-
-	for (uint32_t i = 0; i < job->plan->kernel_count; i++) {
-		struct gk_launch_module *m = gk_launcher_module(job->launcher, job->plan->kernels[i].ttir);
-
-		if (m) {
-			job->modules[i] = m->made;
-			continue;
-		}
-		if (!missing)
-			missing = json_array();
-		json_array_append_new(missing, json_string(job->plan->kernels[i].ttir));
-	}
-	return missing;
 }
 
 static int map_input(struct job *job, int64_t buffer, size_t blob, struct gk_err *e)
@@ -154,6 +116,7 @@ static void run_steps(struct job *job)
 	for (uint32_t i = 0; i < job->plan->step_count; i++)
 		if (!device->ops->step(device, &job->run, &job->plan->steps[i], 0))
 			return;
+	device->ops->finish(device, &job->run);
 	job->ms = (double)(gk_clock_ns() - started) / 1e6;
 }
 
@@ -188,32 +151,18 @@ static int output_fd(struct job *job, size_t blob, bool is_inline, uint64_t byte
 	return fd;
 }
 
-static int write_output(struct job *job, const struct gk_plan_view *view, int fd, struct gk_err *e)
-{
-	struct gk_device *device = job->launcher->device;
-	uint64_t bytes = gk_plan_view_bytes(view), poisoned = 0;
-	gk_free_auto uint8_t *dense = gk_alloc(bytes ? bytes : 1);
-	int64_t first = -1;
-
-	device->ops->copy_out(device, job->run.memory, view, dense, &poisoned, &first);
-	json_array_append_new(job->outputs, json_pack("{s:I, s:I}", "poisoned", (json_int_t)poisoned, "first",
-	                                              (json_int_t)first));
-	return write_all(fd, dense, bytes, e);
-}
-
 static int write_outputs(struct job *job, size_t used, bool is_inline, int *fds, size_t *count,
                          struct gk_err *e)
 {
-	job->outputs = json_array();
 	for (uint32_t i = 0; i < job->plan->output_count; i++) {
-		const struct gk_plan_view *view = &job->plan->outputs[i].view;
-		int fd = output_fd(job, used + i, is_inline, gk_plan_view_bytes(view), e);
+		uint64_t bytes = gk_plan_view_bytes(&job->plan->outputs[i].view);
+		int fd = output_fd(job, used + i, is_inline, bytes, e);
 
 		if (fd < 0)
 			return -1;
 		if (is_inline)
 			fds[(*count)++] = fd;
-		if (write_output(job, view, fd, e) < 0)
+		if (write_all(fd, job->dense[i], bytes, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -233,10 +182,14 @@ static json_t *finding_json(const struct gk_finding *f)
 
 	if (!f->kind[0])
 		return json_null();
-	o = json_pack("{s:s, s:i, s:i, s:[iii], s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line,
-	              "column", (int)f->column, "program", (int)f->program[0], (int)f->program[1],
-	              (int)f->program[2], "lane", (int)f->lane, "buffer", (json_int_t)f->buffer, "at",
-	              (json_int_t)f->at);
+	o = json_pack("{s:s, s:i, s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line, "column",
+	              (int)f->column, "buffer", (json_int_t)f->buffer, "at", (json_int_t)f->at);
+	if (f->has_place) {
+		json_object_set_new(
+			o, "program",
+			json_pack("[iii]", (int)f->program[0], (int)f->program[1], (int)f->program[2]));
+		json_object_set_new(o, "lane", json_integer(f->lane));
+	}
 	json_object_set_new(o, "message", safe_string(f->message, strlen(f->message), sizeof f->message));
 	json_object_set_new(o, "kernel", safe_string(f->kernel, strlen(f->kernel), sizeof f->kernel));
 	json_object_set_new(o, "operation",
@@ -252,16 +205,15 @@ static json_t *counts_json(const struct gk_device_counts *c)
 	                 (json_int_t)c->launches, "programs", (json_int_t)c->programs);
 }
 
-static json_t *changed_json(const struct job *job)
+static json_t *outputs_json(const struct job *job)
 {
-	struct gk_device *device = job->launcher->device;
-	json_t *changed = json_array();
+	json_t *outputs = json_array();
 
-	for (uint32_t i = 0; job->run.memory && i < job->plan->buffer_count; i++)
-		if (job->input_bytes[i] &&
-		    device->ops->is_changed(device, job->run.memory, i, job->input_bytes[i]))
-			json_array_append_new(changed, json_integer(i));
-	return changed;
+	for (uint32_t i = 0; i < job->plan->output_count; i++)
+		json_array_append_new(outputs,
+		                      json_pack("{s:I, s:I}", "poisoned", (json_int_t)job->poisoned[i],
+		                                "first", (json_int_t)job->first[i]));
+	return outputs;
 }
 
 static json_t *executed_json(const struct job *job)
@@ -271,9 +223,119 @@ static json_t *executed_json(const struct job *job)
 	if (job->run.notes.size > 0)
 		json_array_append_new(notes,
 		                      safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
-	return json_pack("{s:o, s:o, s:O, s:o, s:o, s:f}", "finding", finding_json(&job->run.finding),
-	                 "changed", changed_json(job), "outputs", job->outputs, "counts",
-	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms);
+	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:b}", "finding", finding_json(&job->run.finding),
+	                 "changed", job->changed, "outputs", outputs_json(job), "counts",
+	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms, "lost",
+	                 job->launcher->device->is_lost);
+}
+
+/* ---- the runs ---- */
+
+static void drop_memory(struct job *job)
+{
+	struct gk_device *device = job->launcher->device;
+
+	if (job->run.memory)
+		device->ops->memory_free(device, job->run.memory);
+	job->run.memory = NULL;
+}
+
+static int take_memory(struct job *job, bool inverse, struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+
+	drop_memory(job);
+	return device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, inverse, &job->run.memory,
+	                               e);
+}
+
+static int run_in_memory(struct job *job, struct gk_err *e)
+{
+	run_steps(job);
+	if (job->run.err.kind == GK_ERR_NONE)
+		return 0;
+	*e = job->run.err;
+	return -1;
+}
+
+static int take_outputs(struct job *job, struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+
+	for (uint32_t i = 0; i < job->plan->output_count; i++) {
+		const struct gk_plan_view *view = &job->plan->outputs[i].view;
+
+		job->dense[i] = gk_alloc(gk_plan_view_bytes(view) + 1);
+		if (device->ops->copy_out(device, job->run.memory, view, job->dense[i], &job->poisoned[i],
+		                          &job->first[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int take_changes(struct job *job, struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+
+	job->changed = json_array();
+	for (uint32_t i = 0; i < job->plan->buffer_count; i++) {
+		int changed = job->input_bytes[i] ? device->ops->is_changed(device, job->run.memory, i,
+		                                                            job->input_bytes[i], e)
+		                                  : 0;
+
+		if (changed < 0)
+			return -1;
+		if (changed)
+			json_array_append_new(job->changed, json_integer(i));
+	}
+	return 0;
+}
+
+static bool is_inverse(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((a[i] ^ b[i]) != 0xff)
+			return false;
+	return true;
+}
+
+/* After a run over the inverse fill: what nobody wrote has turned into its inverse, nothing else has. */
+static int settle_output(struct job *job, uint32_t index, struct gk_err *e)
+{
+	struct gk_device *device = job->launcher->device;
+	const struct gk_plan_view *view = &job->plan->outputs[index].view;
+	gk_free_auto uint8_t *again = gk_alloc(gk_plan_view_bytes(view) + 1);
+	size_t size = gk_dtype_bytes(view->dtype);
+	int64_t count = gk_plan_view_count(view), unused_first;
+	uint64_t unused_count;
+
+	if (job->poisoned[index] == 0)
+		return 0;
+	if (device->ops->copy_out(device, job->run.memory, view, again, &unused_count, &unused_first, e) < 0)
+		return -1;
+	job->poisoned[index] = 0;
+	job->first[index] = -1;
+	for (int64_t i = 0; i < count; i++)
+		if (is_inverse(job->dense[index] + (size_t)i * size, again + (size_t)i * size, size) &&
+		    job->poisoned[index]++ == 0)
+			job->first[index] = i;
+	return 0;
+}
+
+static int settle_poison(struct job *job, struct gk_err *e)
+{
+	uint64_t suspected = 0;
+
+	for (uint32_t i = 0; i < job->plan->output_count; i++)
+		suspected += job->poisoned[i];
+	if (suspected == 0 || job->run.finding.kind[0] || !job->launcher->device->ops->guesses_poison)
+		return 0;
+	if (take_memory(job, true, e) < 0 || run_in_memory(job, e) < 0)
+		return -1;
+	for (uint32_t i = 0; i < job->plan->output_count; i++)
+		if (settle_output(job, i, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* A plan that wants more than there is says nothing about us, and is no error. */
@@ -282,7 +344,7 @@ static int refuse_memory(struct job *job, const struct gk_err *why, json_t **jso
 	snprintf(job->run.finding.kind, sizeof job->run.finding.kind, "memory");
 	snprintf(job->run.finding.message, sizeof job->run.finding.message, "%.500s", why->text);
 	job->run.finding.buffer = -1;
-	job->outputs = json_array();
+	job->changed = json_array();
 	*json = executed_json(job);
 	return 0;
 }
@@ -290,22 +352,18 @@ static int refuse_memory(struct job *job, const struct gk_err *why, json_t **jso
 static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, int *fds, size_t *count,
                    struct gk_err *e)
 {
-	struct gk_device *device = job->launcher->device;
-
 	struct gk_err why = {0};
 
-	if (device->ops->memory_new(device, job->plan, job->input_bytes, job->run.seed, &job->run.memory,
-	                            &why) < 0) {
-		if (why.kind != GK_ERR_INPUT) {
-			*e = why;
-			return -1;
-		}
-		return refuse_memory(job, &why, json);
-	}
 	job->run.plan = job->plan;
 	job->run.modules = job->modules;
-	run_steps(job);
-	if (write_outputs(job, used, is_inline, fds, count, e) < 0)
+	if (take_memory(job, false, &why) < 0) {
+		if (why.kind == GK_ERR_INPUT)
+			return refuse_memory(job, &why, json);
+		*e = why;
+		return -1;
+	}
+	if (run_in_memory(job, e) < 0 || take_outputs(job, e) < 0 || take_changes(job, e) < 0 ||
+	    settle_poison(job, e) < 0 || write_outputs(job, used, is_inline, fds, count, e) < 0)
 		return -1;
 	*json = executed_json(job);
 	return *json ? 0 : gk_err_set(e, GK_ERR_INTERNAL, "execute: the answer could not be written as JSON");
@@ -316,22 +374,20 @@ static int prepare(struct job *job, json_t **missing, size_t *used, struct gk_er
 	struct gk_node root = gk_node_root(&job->frame->doc);
 
 	if (read_plan(job, &root, e) < 0 || read_numbers(job, &root, e) < 0 ||
-	    add_modules(job, &root, used, e) < 0)
+	    launch_find_modules(job->launcher, job->frame, job->plan, job->modules, missing, used, e) < 0)
 		return -1;
-	*missing = find_modules(job);
 	return *missing ? 0 : map_inputs(job, &root, used, e);
 }
 
 static void job_release(struct job *job)
 {
-	struct gk_device *device = job->launcher->device;
-
-	if (job->run.memory)
-		device->ops->memory_free(device, job->run.memory);
+	drop_memory(job);
+	for (int i = 0; i < GK_PLAN_MAX_OUTPUTS; i++)
+		free(job->dense[i]);
 	for (int i = 0; i < GK_PLAN_MAX_BUFFERS; i++)
 		gk_blob_unmap(&job->inputs[i]);
 	gk_buf_release(&job->run.notes);
-	json_decref(job->outputs);
+	json_decref(job->changed);
 	gk_plan_free(job->plan);
 	free(job);
 }

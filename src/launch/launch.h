@@ -11,13 +11,15 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "device/device.h"
+#include "fact/object.h"
 #include "wire/frame.h"
 
 #define GK_LAUNCH_BUDGET                                                                                     \
 	((uint64_t)20000000000) /* operations of one execution where the request names none */
 
 struct gk_launch_options {
-	const char *device;    /* "cpu" */
+	const char *device;    /* "cpu", "cuda", "hip" */
+	int gpu;               /* which one, -1: the first that is free */
 	const char *build;     /* for hello */
 	int threads;           /* 0: one */
 	uint64_t memory_bytes; /* ceiling of one execution's buffers; 0: half of the machine's memory */
@@ -26,17 +28,21 @@ struct gk_launch_options {
 /* Opens the device, says hello over the channel of GEAK_FD or stdin and stdout, serves until its end. */
 int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e);
 
+/* The facts of the first GPU that a driver here knows, in use or not; NULL when there is none. */
+json_t *gk_launch_describe(void);
+
 /* ---- parts, for tests ---- */
 
 struct gk_launch_module {
-	struct gk_ir *ir;
+	struct gk_ir *ir;         /* of a device that goes by it */
+	struct gk_object *object; /* of one that goes by code objects */
 	struct gk_device_module *made;
 };
 
 struct gk_launcher {
 	struct gk_device *device;
-	struct gk_map modules; /* hash -> struct gk_launch_module */
-	size_t module_bytes;   /* of IR text in the cache */
+	struct gk_map modules; /* hash of the IR's text, or of the object's JSON -> struct gk_launch_module */
+	size_t module_bytes;   /* of IR text and code in the cache */
 	uint64_t memory_bytes;
 };
 
@@ -48,6 +54,10 @@ struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const 
 /* Reads the text and keeps it under its own hash, which must be hash. */
 int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *text, size_t size,
                     struct gk_err *e);
+
+/* Loads code, whose own hash must be object->object, and keeps it under key. object is copied. */
+int gk_launcher_add_object(struct gk_launcher *launcher, const char *key, const struct gk_object *object,
+                           const void *code, size_t size, struct gk_err *e);
 
 /*
  * Answers an execute frame: fills *type (EXECUTED or NEED), *json (new

@@ -5,7 +5,9 @@
  * `need`). Whatever is wrong with a kernel is a finding in `executed`;
  * whatever is wrong with the request or with us is an `error`, and the loop
  * goes on. The end of the channel ends the process. A kernel that takes the
- * process down takes nothing with it: geak starts another.
+ * process down takes nothing with it: geak starts another. So it does when a
+ * GPU's context was lost to a fault: the launcher answers with the finding and
+ * ends.
  */
 #include "launch.h"
 
@@ -29,21 +31,33 @@ static uint64_t half_of_memory(void)
 int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e)
 {
 	const struct gk_device_ops *ops = gk_device_find(options->device);
-	struct gk_device_options device = {.threads = options->threads,
-	                                   .memory_bytes = options->memory_bytes};
+	struct gk_device_options device = {
+		.threads = options->threads, .memory_bytes = options->memory_bytes, .gpu = options->gpu};
 
 	memset(launcher, 0, sizeof *launcher);
 	if (!ops)
-		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\"; this launcher has: cpu",
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "no device is called \"%s\"; this launcher has: cpu, cuda, hip",
 		                  options->device);
-	if (device.memory_bytes == 0)
-		device.memory_bytes = half_of_memory();
+	if (device.memory_bytes == 0) /* a GPU knows itself what it has */
+		device.memory_bytes = ops->by_object ? (uint64_t)1 << 48 : half_of_memory();
 	launcher->memory_bytes = device.memory_bytes;
 	if (ops->open(&device, &launcher->device, e) < 0)
 		return -1;
 	if (!launcher->device)
 		gk_bug("device %s opened as nothing", ops->name);
 	return 0;
+}
+
+json_t *gk_launch_describe(void)
+{
+	json_t *facts = NULL;
+	struct gk_err ignored;
+
+	for (size_t i = 0; gk_devices[i] && !facts; i++)
+		if (gk_devices[i]->describe && gk_devices[i]->describe(&facts, &ignored) < 0)
+			facts = NULL;
+	return facts;
 }
 
 static void drop_modules(struct gk_launcher *launcher)
@@ -53,6 +67,7 @@ static void drop_modules(struct gk_launcher *launcher)
 
 		launcher->device->ops->module_free(launcher->device, m->made);
 		gk_ir_free(m->ir);
+		free(m->object);
 		free(m);
 	}
 	gk_map_release(&launcher->modules);
@@ -79,6 +94,7 @@ int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *
                     struct gk_err *e)
 {
 	struct gk_launch_module *m;
+	struct gk_device_code code = {0};
 	char own[GK_HEX_SIZE];
 
 	gk_hash_hex(text, size, own);
@@ -86,13 +102,40 @@ int gk_launcher_add(struct gk_launcher *launcher, const char *hash, const char *
 		return gk_err_set(e, GK_ERR_INPUT, "a module's text has the hash %s, not %.64s", own, hash);
 	m = gk_alloc(sizeof *m);
 	m->ir = gk_ir_read("module", text, size, e);
-	m->made = m->ir ? launcher->device->ops->module_load(launcher->device, m->ir, e) : NULL;
+	code.ir = m->ir;
+	m->made = m->ir ? launcher->device->ops->module_load(launcher->device, &code, e) : NULL;
 	if (!m->made) {
 		gk_ir_free(m->ir);
 		free(m);
 		return -1;
 	}
 	gk_map_put(&launcher->modules, hash, NULL)->pointer = m;
+	launcher->module_bytes += size;
+	return 0;
+}
+
+int gk_launcher_add_object(struct gk_launcher *launcher, const char *key, const struct gk_object *object,
+                           const void *bytes, size_t size, struct gk_err *e)
+{
+	struct gk_launch_module *m;
+	struct gk_device_code code = {.bytes = bytes, .size = size};
+	char own[GK_HEX_SIZE];
+
+	gk_hash_hex(bytes, size, own);
+	if (strcmp(own, object->object) != 0)
+		return gk_err_set(e, GK_ERR_INPUT, "the code of %.200s has the hash %s, not %s", object->name,
+		                  own, object->object);
+	m = gk_alloc(sizeof *m);
+	m->object = gk_alloc(sizeof *m->object);
+	*m->object = *object;
+	code.object = m->object;
+	m->made = launcher->device->ops->module_load(launcher->device, &code, e);
+	if (!m->made) {
+		free(m->object);
+		free(m);
+		return -1;
+	}
+	gk_map_put(&launcher->modules, key, NULL)->pointer = m;
 	launcher->module_bytes += size;
 	return 0;
 }
@@ -164,6 +207,8 @@ static int serve(struct gk_channel *channel, struct gk_launcher *launcher, struc
 			return got;
 		if (answer(channel, launcher, &frame, e) < 0)
 			return -1;
+		if (launcher->device->is_lost)
+			return gk_err_set(e, GK_ERR_SYSTEM, "a fault has taken the GPU's context along");
 	}
 }
 
@@ -171,16 +216,19 @@ int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e)
 {
 	struct gk_launcher launcher;
 	struct gk_channel channel;
+	struct gk_err unsaid;
 	int done = -1;
 
-	if (gk_launcher_open(&launcher, options, e) < 0)
+	if (gk_channel_open(&channel, e) < 0)
 		return -1;
-	if (gk_channel_open(&channel, e) == 0) {
+	if (gk_launcher_open(&launcher, options, e) < 0) {
+		say_error(&channel, 0, e, &unsaid); /* instead of hello */
+	} else {
 		done = say_hello(&channel, &launcher, options->build, e);
 		if (done == 0)
 			done = serve(&channel, &launcher, e);
-		gk_channel_close(&channel);
+		gk_launcher_close(&launcher);
 	}
-	gk_launcher_close(&launcher);
+	gk_channel_close(&channel);
 	return done;
 }

@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "work.h"
 
+#define LOWERING_BYTES ((int64_t)16 << 30)
+
 extern char **environ;
 
 static void add(struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -39,6 +41,17 @@ static void add_inherited(struct command *command)
 	}
 }
 
+/* Which GPUs, which driver, where its lock lies. */
+static void add_gpu(struct command *command)
+{
+	static const char *const names[] = {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+	                                    "GEAK_LIBCUDA", "GEAK_LIBHIP", "GEAK_LOCKS"};
+
+	for (size_t i = 0; i < gk_count_of(names); i++)
+		if (getenv(names[i]))
+			add(command, "%s=%s", names[i], getenv(names[i]));
+}
+
 static void add_all(struct command *command)
 {
 	for (char **variable = environ; *variable; variable++)
@@ -56,18 +69,18 @@ static void add_python(struct pool *pool, enum role role, struct command *comman
 	add(command, "PYTHONHASHSEED=0");
 	add(command, "PYTHONDONTWRITEBYTECODE=1");
 	add(command, "PYTHONUNBUFFERED=1");
-	if (role != ROLE_ZYGOTE)
+	if (role == ROLE_ORACLE)
 		return;
 	for (size_t i = 0; i < gk_count_of(one_thread); i++)
 		add(command, "%s=1", one_thread[i]);
 	add(command, "CUDA_VISIBLE_DEVICES=");
 	add(command, "HIP_VISIBLE_DEVICES=");
-	if (pool->box)
-		add(command, "GEAK_BOX=%s", pool->box);
-	if (pool->tmp_folder) {
-		add(command, "GEAK_TMP=%s", pool->tmp_folder);
+	if (pool->tmp_folder)
 		add(command, "TMPDIR=%s", pool->tmp_folder);
-	}
+	if (role == ROLE_ZYGOTE && pool->box)
+		add(command, "GEAK_BOX=%s", pool->box);
+	if (role == ROLE_ZYGOTE && pool->tmp_folder)
+		add(command, "GEAK_TMP=%s", pool->tmp_folder);
 }
 
 static void make_python(struct pool *pool, enum role role, struct command *command)
@@ -76,8 +89,10 @@ static void make_python(struct pool *pool, enum role role, struct command *comma
 	command->argv[1] = "-m";
 	command->argv[2] = "geak_worker";
 	command->argv[3] = role_names[role];
-	if (role == ROLE_ZYGOTE)
+	if (role != ROLE_ORACLE) /* the oracle reads tasks, wherever they lie */
 		command->namespaces = gk_box_probe()->namespaces;
+	if (role == ROLE_LOWERING) /* a module that makes a compiler eat the machine ends it instead */
+		command->memory_bytes = LOWERING_BYTES;
 	add_inherited(command);
 	add_python(pool, role, command);
 }
@@ -98,6 +113,7 @@ static void make_launcher(struct pool *pool, struct command *command)
 	command->argv[2] = "--device";
 	command->argv[3] = pool->device;
 	add_inherited(command);
+	add_gpu(command);
 }
 
 int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e)

@@ -17,7 +17,7 @@
 #define MAX_DEATHS 3
 #define PAUSE_MS   200 /* doubles with every death */
 
-const char *const role_names[] = {"zygote", "oracle", "launcher", NULL};
+const char *const role_names[] = {"zygote", "oracle", "lowering", "launcher", NULL};
 
 /* ---- jobs ---- */
 

@@ -425,6 +425,7 @@ static int start_process(struct peer *peer, struct command *command, struct gk_e
 	struct gk_spawn spawn = {.argv = command->argv,
 	                         .environment = (const char *const *)command->environment.items,
 	                         .namespaces = command->namespaces,
+	                         .limits = {.memory_bytes = command->memory_bytes},
 	                         .tmp_folder = command->namespaces & GK_NS_MOUNT ? pool->tmp_folder : NULL};
 	int theirs[3] = {-1, -1, -1};
 	int code = open_streams(peer, command, &spawn, theirs, e);

@@ -13,6 +13,7 @@
 #define START_MS   120000
 #define ANSWER_MS  120000
 #define CAPTURE_MS 40000
+#define LOWER_MS  90000
 
 static struct pool *pool_of(struct gk_runner *runner)
 {
@@ -78,6 +79,7 @@ static void close_pool(struct gk_runner *runner)
 		peer_free(pool->dead.items[i]);
 	gk_vec_release(&pool->dead);
 	free_jobs(pool);
+	good_plan_free(pool->good);
 	gk_box_sweep_orphans();
 	if (pool->tmp_root)
 		gk_tree_remove(pool->tmp_root, &ignored);
@@ -89,6 +91,8 @@ static void close_pool(struct gk_runner *runner)
 	free(pool->build);
 	free(pool->device);
 	free(pool->launcher);
+	free(pool->stamp);
+	lowered_close(&pool->lowered);
 	free(pool);
 }
 
@@ -97,6 +101,7 @@ static const struct gk_runner_ops ops = {
 	.inputs = oracle_inputs,
 	.expected = oracle_expected,
 	.capture = capture_start,
+	.lower = lower_start,
 	.execute = execute_start,
 	.cancel = cancel,
 	.facts = facts,
@@ -138,15 +143,14 @@ static int choose_tmp(struct pool *pool, struct gk_err *e)
 }
 
 /* A slow machine needs more, a test less. */
-static int64_t capture_deadline(int64_t wanted)
+static int64_t deadline(int64_t wanted, const char *variable, int64_t standard)
 {
-	const char *text = getenv("GEAK_CAPTURE_SECONDS");
+	const char *text = getenv(variable);
 	int64_t seconds;
 
 	if (wanted > 0)
 		return wanted;
-	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000
-	                                                                                  : CAPTURE_MS;
+	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000 : standard;
 }
 
 static void copy_options(struct pool *pool, const struct gk_pool_options *options)
@@ -160,10 +164,12 @@ static void copy_options(struct pool *pool, const struct gk_pool_options *option
 	pool->launcher = copy(options->launcher);
 	pool->start_ms = options->start_ms > 0 ? options->start_ms : START_MS;
 	pool->answer_ms = options->answer_ms > 0 ? options->answer_ms : ANSWER_MS;
-	pool->capture_ms = capture_deadline(options->capture_ms);
+	pool->capture_ms = deadline(options->capture_ms, "GEAK_CAPTURE_SECONDS", CAPTURE_MS);
+	pool->lower_ms = deadline(options->lower_ms, "GEAK_LOWER_SECONDS", LOWER_MS);
 	pool->crews[ROLE_ZYGOTE].max_slots = options->captures > 0 ? options->captures : 0;
 	pool->crews[ROLE_ZYGOTE].max_peers = 1;
 	pool->crews[ROLE_ORACLE].max_peers = options->oracles > 0 ? options->oracles : 1;
+	pool->crews[ROLE_LOWERING].max_peers = options->lowerings > 0 ? options->lowerings : 1;
 	pool->crews[ROLE_LAUNCHER].max_peers = options->launchers > 0 ? options->launchers : 1;
 }
 
@@ -174,6 +180,7 @@ struct gk_runner *gk_pool_open(struct gk_loop *loop, const struct gk_pool_option
 	pool->runner.ops = &ops;
 	pool->loop = loop;
 	copy_options(pool, options);
+	lowered_open(&pool->lowered, options->lowered, options->lowered_bytes);
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		pool->crews[i].pool = pool;
 		pool->crews[i].role = (enum role)i;

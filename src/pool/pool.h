@@ -5,8 +5,8 @@
  *
  * Deaths: under a capture, a verdict of the candidate (gk_capture_result.end);
  * of a zygote, its captures are asked once more of a new one; of an oracle, asked
- * again, then an error; of a launcher, asked again of a fresh one, then
- * gk_execute_result.died. Three deaths running, with no answer between them,
+ * again, then an error; of a lowering worker, asked again of a fresh one, then
+ * gk_lower_result.death; of a launcher likewise, then gk_execute_result.died. Three deaths running, with no answer between them,
  * are an error for everything that waits on that role.
  */
 #ifndef GK_POOL_POOL_H
@@ -26,10 +26,13 @@ struct gk_pool_options {
 	const char *launcher; /* another command line for the launcher ("ssh HOST geak launcher"), run by sh,
 	                         or NULL */
 	int captures;         /* at once; 0: what the zygote's hello says */
-	int oracles, launchers; /* processes; 0: one each */
-	int64_t start_ms;       /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
-	int64_t answer_ms;      /* deadline of lint, inputs, expected; 0: 120 s */
-	int64_t capture_ms;     /* of one capture; 0: GEAK_CAPTURE_SECONDS, else 40 s */
+	int oracles, lowerings, launchers; /* processes; 0: one each */
+	int64_t start_ms;     /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
+	int64_t answer_ms;    /* deadline of lint, inputs, expected; 0: 120 s */
+	int64_t capture_ms;   /* of one capture; 0: GEAK_CAPTURE_SECONDS, else 40 s */
+	int64_t lower_ms;     /* of one lowering; 0: GEAK_LOWER_SECONDS, else 90 s */
+	const char *lowered;  /* folder of the cache of code objects, or NULL: the user's (docs/protocol.md) */
+	int64_t lowered_bytes; /* its ceiling; 0: nothing is kept. Without lowered: GEAK_CACHE_MB decides */
 };
 
 /* Starts nothing yet. The strings are copied. */

@@ -23,6 +23,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "fact/object.h"
+
+struct gk_ir;
 
 /* ---- lint: the oracle reads the candidate's syntax tree ---- */
 
@@ -119,6 +122,29 @@ struct gk_capture_result {
 };
 typedef void gk_capture_fn(void *ctx, const struct gk_capture_result *result);
 
+/* ---- lower: a kernel's IR, to a code object ---- */
+
+struct gk_lower_request {
+	const char *target;     /* "sm_90", "gfx942", ...: not "cpu" */
+	const char *ttir;       /* SHA-256 of the module's text as the plan names it */
+	const struct gk_ir *ir; /* the module as it was read; what is lowered is its canonical text */
+	json_t *options;        /* of the plan's kernel: allow-listed scalars */
+	int64_t wall_ms;        /* 0: the pool's default */
+};
+/* Exactly one of err, object, rejected and death says what came of it; the others are NULL. */
+struct gk_lower_result {
+	const struct gk_err *err;
+	const struct gk_object *object;
+	const void *code; /* the bytes of object, borrowed */
+	size_t size;
+	const char *rejected; /* why there is none: the compiler's log, foreign text; may be "" */
+	const char *death;    /* the worker died under it twice, each time a fresh one: "ended by signal 11 (..)" */
+	bool timed_out;       /* the last death was our kill at the deadline */
+	bool cached;          /* it was known from an earlier lowering */
+	int64_t ms;           /* from the request to here */
+};
+typedef void gk_lower_fn(void *ctx, const struct gk_lower_result *result);
+
 /* ---- execute: a plan, on the launcher's device ---- */
 
 struct gk_execute_module {
@@ -126,10 +152,19 @@ struct gk_execute_module {
 	const char *text;
 	size_t size;
 };
+/* Of a kernel of the plan, for devices other than the machine. */
+struct gk_execute_object {
+	uint32_t kernel; /* index in the plan */
+	const struct gk_object *object;
+	const void *code;
+	size_t size;
+};
 struct gk_execute_request {
 	json_t *plan;
 	const struct gk_execute_module *modules;
 	size_t module_count;
+	const struct gk_execute_object *objects;
+	size_t object_count;
 	const int *input_buffers; /* plan buffer index of each input storage */
 	const int *input_fds;
 	size_t input_count;
@@ -155,22 +190,20 @@ typedef void gk_execute_fn(void *ctx, const struct gk_execute_result *result);
 
 struct gk_runner;
 struct gk_runner_ops {
-	uint64_t (*lint)(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn,
-	                 void *ctx);
-	uint64_t (*inputs)(struct gk_runner *runner, const struct gk_inputs_request *request,
-	                   gk_tensors_fn *fn, void *ctx);
-	uint64_t (*expected)(struct gk_runner *runner, const struct gk_expected_request *request,
-	                     gk_tensors_fn *fn, void *ctx);
-	uint64_t (*capture)(struct gk_runner *runner, const struct gk_capture_request *request,
-	                    gk_capture_fn *fn, void *ctx);
-	uint64_t (*execute)(struct gk_runner *runner, const struct gk_execute_request *request,
-	                    gk_execute_fn *fn, void *ctx);
-	void (*cancel)(struct gk_runner *runner,
-	               uint64_t id); /* its callback will not run; unknown ids are fine */
-	/* The "facts" object of a role's hello ("zygote", "oracle", "launcher") as JSON text, or NULL before
-	 * one has started; borrowed. */
+	uint64_t (*lint)(struct gk_runner *runner, const struct gk_lint_request *request, gk_lint_fn *fn, void *ctx);
+	uint64_t (*inputs)(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
+	                   void *ctx);
+	uint64_t (*expected)(struct gk_runner *runner, const struct gk_expected_request *request, gk_tensors_fn *fn,
+	                     void *ctx);
+	uint64_t (*capture)(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
+	                    void *ctx);
+	uint64_t (*execute)(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
+	                    void *ctx);
+	void (*cancel)(struct gk_runner *runner, uint64_t id); /* its callback will not run; unknown ids are fine */
+	/* The "facts" object of a role's hello ("zygote", "oracle", "lowering", "launcher") as JSON text, or NULL before one has started; borrowed. */
 	const char *(*facts)(struct gk_runner *runner, const char *role);
 	void (*close)(struct gk_runner *runner); /* frees; no callback runs any more */
+	uint64_t (*lower)(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
 };
 /* First member of every runner's own struct. */
 struct gk_runner {
@@ -206,6 +239,12 @@ static inline uint64_t gk_runner_execute(struct gk_runner *r, const struct gk_ex
                                          gk_execute_fn *fn, void *ctx)
 {
 	return r->ops->execute(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_lower(struct gk_runner *r, const struct gk_lower_request *q, gk_lower_fn *fn,
+                                       void *ctx)
+{
+	return r->ops->lower(r, q, fn, ctx);
 }
 
 static inline void gk_runner_cancel(struct gk_runner *r, uint64_t id)

@@ -1,8 +1,7 @@
 /*
  * Within the room: who is who.
  *
- *   pool --1:3-- crew (all peers of a role, and the jobs that wait for one) --1:n-- peer (a process) --1:n--
- * job
+ *   pool --1:4-- crew (all peers of a role, and the jobs that wait for one) --1:n-- peer (a process) --1:n-- job
  *
  * A job waits in its crew, is sent to a peer with a free slot, hears the
  * frames that carry its number, and is finished or failed exactly once; its
@@ -22,12 +21,14 @@
 #include "base/vec.h"
 #include "box/spawn.h"
 #include "loop/loop.h"
+#include "lowered.h"
 #include "pool.h"
 #include "wire/frame.h"
 
-enum role { ROLE_ZYGOTE, ROLE_ORACLE, ROLE_LAUNCHER, ROLE_COUNT };
+enum role { ROLE_ZYGOTE, ROLE_ORACLE, ROLE_LOWERING, ROLE_LAUNCHER, ROLE_COUNT };
 extern const char *const role_names[]; /* as in hello */
 
+struct good_plan;
 struct job;
 struct peer;
 struct crew;
@@ -113,11 +114,14 @@ struct pool {
 	struct job_list jobs; /* all that are not delivered */
 	struct GK_VEC(struct peer *) dead;
 	uint64_t last_id;
+	struct good_plan *good; /* execute.c: tells a plan's fault from the GPU's; NULL before one went well */
 	/* copies of the options */
 	char *python, *worker, *program, *box, *build, *device, *launcher;
 	char *tmp_root; /* private folder where there are no mount namespaces; removed at the end */
 	const char *tmp_folder;
-	int64_t start_ms, answer_ms, capture_ms;
+	int64_t start_ms, answer_ms, capture_ms, lower_ms;
+	struct lowered lowered;
+	char *stamp; /* of the compilers; NULL before somebody has named it */
 };
 
 /* The command line and environment of a role's process; freed with command_release(). */
@@ -127,6 +131,7 @@ struct command {
 	struct GK_VEC(char *) environment; /* ends with NULL */
 	bool by_pipes; /* a command line of the user's: stdin and stdout, no descriptors */
 	unsigned namespaces;
+	int64_t memory_bytes; /* of address space; 0: no ceiling */
 };
 int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e);
 void command_release(struct command *command);
@@ -139,6 +144,8 @@ uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_requ
                          gk_tensors_fn *fn, void *ctx);
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
                        void *ctx);
+uint64_t lower_start(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
+void good_plan_free(struct good_plan *good);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
                        void *ctx);
 

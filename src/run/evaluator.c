@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/memory.h"
 #include "base/place.h"
+#include "aim.h"
 #include "judging.h"
 #include "pool/pool.h"
 
@@ -31,14 +32,13 @@ static void add_case(struct prepared *p, const struct gk_case *c)
 	p->cases[p->count++] = c;
 }
 
-/* The machine decides, whatever the target: the cases that it runs in a second or two, or all when none is
- * marked. */
-static void add_own_cases(struct prepared *p)
+/* A GPU takes them all; the machine those that it runs in a second or two, or all when none is marked. */
+static void add_own_cases(struct prepared *p, bool on_gpu)
 {
 	const struct gk_task *task = p->task;
 
 	for (size_t i = 0; i < task->case_count; i++)
-		if (task->cases[i].exec && task->cases[i].cpu)
+		if (task->cases[i].exec && (task->cases[i].cpu || on_gpu))
 			add_case(p, &task->cases[i]);
 	for (size_t i = 0; p->count == 0 && i < task->case_count; i++)
 		if (task->cases[i].exec)
@@ -64,7 +64,7 @@ static struct prepared *prepare(struct gk_evaluator *evaluator, const struct gk_
 	                          GK_JUDGE_HELD_OUT, &drawn, &count, &p->err) < 0)
 		return p;
 	p->cases = gk_alloc_array(task->case_count + count + 1, sizeof *p->cases);
-	add_own_cases(p);
+	add_own_cases(p, evaluator->options.on_gpu);
 	for (size_t i = 0; i < count; i++)
 		add_case(p, &drawn[i]);
 	if (p->count == 0)
@@ -245,7 +245,8 @@ struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runn
 	return evaluator;
 }
 
-static int fill_pool_options(struct gk_pool_options *pool, struct gk_arena *arena, struct gk_err *e)
+static int fill_pool_options(struct gk_pool_options *pool, const struct gk_aim *aim, struct gk_arena *arena,
+                             struct gk_err *e)
 {
 	struct gk_place place;
 
@@ -254,24 +255,11 @@ static int fill_pool_options(struct gk_pool_options *pool, struct gk_arena *aren
 	pool->python = place.python;
 	pool->program = place.program;
 	pool->launcher = getenv("GEAK_LAUNCHER");
-	pool->launchers = count_cores();
-	pool->device = "cpu";
+	pool->device = aim->device;
+	pool->lowerings = count_cores();
+	pool->launchers = aim->gpus > 0 ? aim->gpus : count_cores();
 	pool->box = place.box;
 	return 0;
-}
-
-/* As in worker/geak_worker/device_facts.py: what capture can pretend to be. */
-static int check_target(const char *target, struct gk_err *e)
-{
-	static const char *const targets[] = {"cpu",    "sm_80",  "sm_90",  "sm_100",
-	                                      "gfx90a", "gfx942", "gfx950", NULL};
-
-	for (size_t i = 0; targets[i]; i++)
-		if (strcmp(targets[i], target) == 0)
-			return 0;
-	return gk_err_set(
-		e, GK_ERR_INPUT,
-		"unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950", target);
 }
 
 struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_evaluator_options *options,
@@ -279,12 +267,16 @@ struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_eva
 {
 	gk_arena_auto arena = {0};
 	struct gk_pool_options pool = {0};
+	struct gk_evaluator_options aimed = *options;
 	struct gk_runner *runner;
+	struct gk_aim aim;
 
-	if (check_target(options->target, e) < 0 || fill_pool_options(&pool, &arena, e) < 0)
+	if (gk_aim_take(options->target, &aim, e) < 0 || fill_pool_options(&pool, &aim, &arena, e) < 0)
 		return NULL;
 	runner = gk_pool_open(loop, &pool, e);
-	return runner ? evaluator_over(loop, runner, options) : NULL;
+	aimed.target = aim.target;
+	aimed.on_gpu = aim.gpus > 0;
+	return runner ? evaluator_over(loop, runner, &aimed) : NULL;
 }
 
 void gk_evaluator_close(struct gk_evaluator *evaluator)

@@ -19,7 +19,8 @@ struct gk_task;
 struct gk_evaluator;
 
 struct gk_evaluator_options {
-	const char *target;            /* "cpu", "sm_90", "gfx942", ... (auto is resolved before) */
+	const char *target;            /* "auto", "cpu", "sm_90", "gfx942", ... */
+	bool on_gpu;                   /* plans are executed on a GPU; set by gk_evaluator_open() */
 	uint8_t secret[GK_HASH_BYTES]; /* every seed, distribution and held-out shape is drawn from it */
 	int parallel;                  /* candidates under way at once; 0: number of cores */
 	int rounds;                    /* secret seeds per case; 0: default */

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #define EXECUTE_WALL_MS ((int64_t)60000)
+#define GPU_WALL_MS     ((int64_t)5000) /* cases take milliseconds there; the rest is the first context */
 /* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per
  * element. */
 #define BUDGET_BASE        ((int64_t)500000000)
@@ -72,6 +73,7 @@ static struct gk_judge_setup setup_of(const struct job *job)
 	                               .cases = job->prepared->cases,
 	                               .case_count = job->prepared->count,
 	                               .target = evaluator->target,
+	                               .on_gpu = evaluator->options.on_gpu,
 	                               .secret = evaluator->options.secret,
 	                               .candidate = job->candidate,
 	                               .source = job->source,
@@ -193,6 +195,57 @@ static void perform_capture(struct job *job, const struct gk_judge_action *actio
 		start_capture(take);
 }
 
+/* ---- lowering ---- */
+
+static void descent_free(struct descent *d)
+{
+	if (d->request)
+		gk_runner_cancel(d->job->evaluator->runner, d->request);
+	free(d);
+}
+
+static void descent_end(struct descent *d)
+{
+	struct job *job = d->job;
+
+	for (size_t i = 0; i < job->descents.count; i++) {
+		if (job->descents.items[i] != d)
+			continue;
+		job->descents.items[i] = gk_vec_last(&job->descents);
+		job->descents.count--;
+		break;
+	}
+	descent_free(d);
+}
+
+static void lowered(void *ctx, const struct gk_lower_result *result)
+{
+	struct descent *d = ctx;
+	struct job *job = d->job;
+
+	d->request = 0;
+	if (result->err)
+		gk_cascade_failed(job->cascade, result->err);
+	else
+		gk_cascade_lowered(job->cascade, d->number, result, ms_since(job->lower_started_ns));
+	descent_end(d);
+	pump(job);
+}
+
+static void perform_lowering(struct job *job, const struct gk_judge_lowering *l)
+{
+	struct descent *d = gk_alloc(sizeof *d);
+	struct gk_lower_request request = {
+		.target = job->evaluator->target, .ttir = l->ttir, .ir = l->ir, .options = l->options};
+
+	if (job->lower_started_ns == 0)
+		job->lower_started_ns = gk_clock_ns();
+	d->job = job;
+	d->number = l->number;
+	gk_vec_push(&job->descents, d);
+	d->request = gk_runner_lower(job->evaluator->runner, &request, lowered, d);
+}
+
 /* ---- execution ---- */
 
 static void flight_free(struct flight *f)
@@ -312,13 +365,16 @@ static void start_execution(struct flight *f)
 	struct gk_execute_request request = {.plan = x->plan,
 	                                     .modules = x->modules,
 	                                     .module_count = x->module_count,
+	                                     .objects = x->objects,
+	                                     .object_count = x->object_count,
 	                                     .input_buffers = x->input_buffers,
 	                                     .input_fds = inputs,
 	                                     .input_count = x->input_count,
 	                                     .output_count = x->output_count,
 	                                     .seed = x->seed,
 	                                     .budget = budget_of(&f->set->data),
-	                                     .wall_ms = EXECUTE_WALL_MS};
+	                                     .wall_ms = f->job->evaluator->options.on_gpu ? GPU_WALL_MS
+	                                                                                  : EXECUTE_WALL_MS};
 	struct gk_err e = {0};
 
 	for (size_t i = 0; i < x->input_count; i++)
@@ -381,6 +437,9 @@ static void perform(struct job *job, const struct gk_judge_action *action)
 	case GK_JUDGE_CAPTURE:
 		perform_capture(job, action);
 		break;
+	case GK_JUDGE_LOWER:
+		perform_lowering(job, action->lowering);
+		break;
 	case GK_JUDGE_EXECUTE:
 		perform_execution(job, action->execution);
 		break;
@@ -425,8 +484,11 @@ void job_free(struct job *job)
 	for (int i = 0; i < 2; i++)
 		if (job->takes[i].sets)
 			take_release(&job->takes[i]);
+	for (size_t i = 0; i < job->descents.count; i++)
+		descent_free(job->descents.items[i]);
 	for (size_t i = 0; i < job->flights.count; i++)
 		flight_free(job->flights.items[i]);
+	gk_vec_release(&job->descents);
 	gk_vec_release(&job->flights);
 	gk_vec_release(&job->clients);
 	gk_cascade_free(job->cascade);

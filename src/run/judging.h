@@ -40,6 +40,13 @@ struct flight {
 	uint64_t request;
 };
 
+/* One lowering under way. */
+struct descent {
+	struct job *job;
+	size_t number;
+	uint64_t request;
+};
+
 /* Somebody who wants the verdict of a job. */
 struct client {
 	uint64_t id;
@@ -56,9 +63,10 @@ struct job {
 	char candidate[GK_HEX_SIZE];
 	struct gk_cascade *cascade; /* NULL: still queued */
 	struct take takes[2];
+	struct GK_VEC(struct descent *) descents;
 	struct GK_VEC(struct flight *) flights;
 	uint64_t lint_request;
-	int64_t lint_started_ns, exec_started_ns;
+	int64_t lint_started_ns, lower_started_ns, exec_started_ns;
 	struct GK_VEC(struct client) clients; /* the same candidate for the same task is judged once */
 	bool is_pumping;
 };

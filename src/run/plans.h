@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "fact/object.h"
 #include "plan/plan.h"
 #include "run/evaluator.h"
 #include "task/task.h"
@@ -18,12 +19,24 @@ struct gk_plans_case {
 	int line;             /* of the candidate, 0 when unknown */
 };
 
+/* A kernel of the plans with its options, lowered for the target. */
+struct gk_plans_kernel {
+	char ttir[GK_HEX_SIZE];
+	json_t *options; /* of a plan */
+	const char *name;
+	bool has_object;
+	struct gk_object object;
+	const char *problem; /* "" with an object that fits; else why it cannot be launched */
+};
+
 struct gk_plans {
 	struct gk_arena arena;
 	struct gk_plans_case *cases;
 	size_t case_count;
 	struct gk_plan_module *modules;
 	size_t module_count;
+	struct gk_plans_kernel *kernels; /* none for the machine */
+	size_t kernel_count;
 	const char *output; /* what the candidate printed, foreign */
 };
 
@@ -36,6 +49,16 @@ struct gk_plans {
 int gk_plans_capture(struct gk_loop *loop, struct gk_evaluator *evaluator, const struct gk_task *task,
                      const char *pick, const char *source, size_t size, struct gk_plans *plans,
                      struct gk_err *e);
+/*
+ * Lowers every kernel of the plans for the evaluator's target. A case that
+ * launches one without an object has a problem; a configuration of an autotuned
+ * kernel may lack one. Nothing is done for the machine.
+ */
+int gk_plans_lower(struct gk_loop *loop, struct gk_evaluator *evaluator, struct gk_plans *plans,
+                   struct gk_err *e);
+/* NULL when it was not lowered. */
+const struct gk_plans_kernel *gk_plans_kernel(const struct gk_plans *plans,
+                                              const struct gk_plan_kernel *kernel);
 void gk_plans_release(struct gk_plans *plans);
 
 #endif

@@ -15,6 +15,7 @@
 #include "llm/prices.h"
 #include "loop/loop.h"
 #include "prompt/prompt.h"
+#include "run/aim.h"
 #include "run/begin.h"
 
 static const struct gk_judging pool_judging = {gk_evaluator_open, gk_evaluator_close, gk_evaluator_submit,
@@ -139,10 +140,15 @@ static int change_recipe(const struct gk_session_flags *flags, struct gk_recipe 
 	return gk_recipe_check(recipe, e);
 }
 
-/* No GPU can be used yet, so the machine decides. */
-static const char *resolve_target(const char *target)
+/* What "auto" means on this machine. */
+static int resolve_target(struct gk_session *session, const char *asked, const char **target, struct gk_err *e)
 {
-	return !target || strcmp(target, "auto") == 0 ? "cpu" : target;
+	struct gk_aim aim;
+
+	if (gk_aim_take(asked, &aim, e) < 0)
+		return -1;
+	*target = gk_arena_string(&session->arena, aim.target);
+	return 0;
 }
 
 static const char *or_else(const char *given, const char *instead)
@@ -181,11 +187,10 @@ static int configure_new(struct gk_session *session, struct gk_err *e)
 	if (!flags->model)
 		return gk_err_set(e, GK_ERR_INPUT, "name a model with -m: openai:NAME, replay:FILE or spool:DIR");
 	if (find_targets(session, e) < 0 || read_recipe(session, or_else(flags->recipe, "geak"), &config->recipe, e) < 0 ||
-	    change_recipe(flags, &config->recipe, e) < 0)
+	    change_recipe(flags, &config->recipe, e) < 0 || resolve_target(session, flags->target, &config->target, e) < 0)
 		return -1;
 	config->suite = suite_name(session);
 	config->model = flags->model;
-	config->target = resolve_target(flags->target);
 	config->seed = flags->seed;
 	name_tasks(session, config);
 	take_loose_flags(flags, config);
@@ -232,7 +237,8 @@ static int compare_with_begun(struct gk_session *session, struct gk_err *e)
 
 	asked.model = or_else(flags->model, asked.model);
 	asked.seed = or_else(flags->seed, asked.seed);
-	asked.target = flags->target ? resolve_target(flags->target) : asked.target;
+	if (flags->target && resolve_target(session, flags->target, &asked.target, e) < 0)
+		return -1;
 	if ((flags->recipe && read_recipe(session, flags->recipe, &asked.recipe, e) < 0) ||
 	    change_recipe(flags, &asked.recipe, e) < 0)
 		return -1;

@@ -1,4 +1,4 @@
-"""python -m geak_worker zygote | oracle: started by geak, spoken to over the socket named in GEAK_FD."""
+"""python -m geak_worker zygote | oracle | lowering: started by geak, spoken to over the socket named in GEAK_FD."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 def main() -> int:
     """Exit status: 0 at the end of the stream, 1 on our own failure, 2 on wrong use."""
-    if len(sys.argv) != 2 or sys.argv[1] not in ("zygote", "oracle"):
-        print("usage: python -m geak_worker zygote|oracle (started by geak)", file=sys.stderr)
+    if len(sys.argv) != 2 or sys.argv[1] not in ("zygote", "oracle", "lowering"):
+        print("usage: python -m geak_worker zygote|oracle|lowering (started by geak)", file=sys.stderr)
         return 2
     if sys.flags.hash_randomization:
         # sets and dicts of candidates must come in the same order in every process
@@ -24,6 +24,10 @@ def main() -> int:
             from . import zygote
 
             return zygote.main(build)
+        if sys.argv[1] == "lowering":
+            from . import lowering
+
+            return lowering.main(build)
         from . import oracle
 
         return oracle.main(build)

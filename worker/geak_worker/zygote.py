@@ -26,7 +26,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, Optional
 
-from . import facts
+from . import facts, toolchain
 from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box
 from .frames import Channel, Frame, FrameError
 
@@ -278,7 +278,7 @@ def main(build: str) -> int:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     warm_up()
     slots = max(1, len(os.sched_getaffinity(0)))
-    channel.send(facts.hello("zygote", build, slots, {**facts.versions(), "box": box.name}))
+    channel.send(facts.hello("zygote", build, slots, {**facts.versions(), **toolchain.facts(), "box": box.name}))
     gc.collect()
     gc.freeze()
     gc.disable()

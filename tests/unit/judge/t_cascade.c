@@ -86,15 +86,47 @@ struct world {
 	const char *changed, *poisoned;
 	int bad_case; /* its values are wrong, -1: none; with a finding: it is found */
 	bool dies, hangs;
-	bool backwards; /* tells executions in reverse order */
+	bool backwards;     /* tells executions in reverse order */
+	const char *target; /* NULL: the machine */
+	bool on_gpu;
+	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps; */
+	int rejected_warps, shared;   /* shared memory of all others */
+	int variants;                 /* the launch is a choice among so many, with 1, 2, 4, .. warps */
 };
 
-static struct gk_claim plan_claim(size_t index, int elements, int grid)
+/* The launch becomes a choice, each configuration with a kernel of its own. */
+static void add_variants(json_t *plan, int count)
+{
+	json_t *kernels = json_object_get(plan, "kernels"), *steps = json_object_get(plan, "steps");
+	json_t *first = json_deep_copy(json_array_get(kernels, 0)), *variants = json_array();
+
+	json_array_clear(kernels);
+	for (int i = 0; i < count; i++) {
+		json_t *launch = json_deep_copy(json_array_get(steps, 0)), *kernel = json_deep_copy(first);
+
+		json_object_set_new(json_object_get(kernel, "options"), "num_warps", json_integer(1 << i));
+		json_array_append_new(kernels, kernel);
+		json_object_set_new(launch, "kernel", json_integer(i));
+		json_array_append_new(variants, json_pack("{s:{s:i}, s:[], s:o}", "config", "num_warps",
+		                                          1 << i, "pre", "launch", launch));
+	}
+	json_array_set_new(steps, 0,
+	                   json_pack("{s:s, s:i, s:o}", "op", "choose", "site", 0, "variants", variants));
+	json_decref(first);
+}
+
+static struct gk_claim plan_claim(const struct world *w, size_t index, int elements, int grid)
 {
 	char text[4096];
+	json_t *plan;
 
 	snprintf(text, sizeof text, ADD_PLAN, BYTES, BYTES, BYTES, hash, grid, 2, COUNT, elements);
-	return (struct gk_claim){GK_CLAIM_PLAN, (int64_t)index, json_loads(text, 0, NULL)};
+	plan = json_loads(text, 0, NULL);
+	if (w->target)
+		json_object_set_new(plan, "target", json_string(w->target));
+	if (w->variants)
+		add_variants(plan, w->variants);
+	return (struct gk_claim){GK_CLAIM_PLAN, (int64_t)index, plan};
 }
 
 static void tell_capture(struct gk_cascade *c, const struct world *w, size_t count, int take)
@@ -113,7 +145,7 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 	memcpy(module.hash, hash, sizeof hash);
 	for (size_t i = 0; i < count; i++) {
 		data[i] = data_new();
-		claims[i] = plan_claim(i, w->elements ? w->elements : COUNT,
+		claims[i] = plan_claim(w, i, w->elements ? w->elements : COUNT,
 		                       take == 1 && w->grid_of_second ? w->grid_of_second : 2);
 	}
 	if (w->claim) {
@@ -128,6 +160,8 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 		json_decref(claims[i].json);
 	}
 }
+
+static size_t objects_seen, kernels_seen; /* of the last execution */
 
 static void tell_execution(struct gk_cascade *c, const struct world *w, struct gk_judge_execution *x)
 {
@@ -145,12 +179,39 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 			json_loads(bad && w->poisoned ? w->poisoned : "{\"poisoned\":0,\"first\":-1}", 0,
 		                   NULL),
 			"counts", "bytes_read", 8, "notes", "ms", 1);
+	objects_seen = x->object_count;
+	kernels_seen = json_array_size(json_object_get(x->plan, "kernels"));
 	gk_cascade_executed(c, x->number, &data, &r, got, wanted, 2);
 	json_decref(r.executed);
 	gk_judge_data_release(&data);
 }
 
-static int executions;
+static int executions, lowerings;
+
+static void tell_lowering(struct gk_cascade *c, const struct world *w, const struct gk_judge_lowering *l)
+{
+	int warps = (int)json_integer_value(json_object_get(l->options, "num_warps"));
+	bool bad = (w->rejected || w->death) && (!w->rejected_warps || w->rejected_warps == warps);
+	struct gk_object object = {.name = "add_kernel",
+	                           .warps = warps,
+	                           .warp_size = 32,
+	                           .ctas = 1,
+	                           .cluster = {1, 1, 1},
+	                           .shared = (uint32_t)w->shared,
+	                           .regs = 32,
+	                           .scratch_align = 1};
+	struct gk_lower_result r = {.rejected = bad ? w->rejected : NULL,
+	                            .death = bad ? w->death : NULL,
+	                            .object = bad ? NULL : &object,
+	                            .code = "code",
+	                            .size = 4};
+
+	snprintf(object.target, sizeof object.target, "%s", w->target);
+	memcpy(object.ttir, l->ttir, sizeof object.ttir);
+	ok(l->ir && strcmp(l->ttir, hash) == 0, "a lowering names its module");
+	lowerings++;
+	gk_cascade_lowered(c, l->number, &r, 7);
+}
 
 static void tell_wave(struct gk_cascade *c, const struct world *w, struct gk_judge_execution **wave,
                       int count)
@@ -163,7 +224,7 @@ static void tell_wave(struct gk_cascade *c, const struct world *w, struct gk_jud
 static struct gk_verdict judge(const struct world *w, size_t case_count)
 {
 	struct gk_judge_setup setup = setup_of(case_count);
-	struct gk_cascade *c = gk_cascade_new(&setup);
+	struct gk_cascade *c = NULL;
 	struct gk_lint_result lint = {.passed = !w->lint,
 	                              .kind = w->lint ? w->lint : "",
 	                              .message = w->lint ? "no" : "",
@@ -173,13 +234,18 @@ static struct gk_verdict judge(const struct world *w, size_t case_count)
 	struct gk_verdict v = {0};
 	int flying = 0;
 
-	executions = 0;
+	setup.target = w->target ? w->target : "cpu";
+	setup.on_gpu = w->on_gpu;
+	c = gk_cascade_new(&setup);
+	executions = lowerings = 0;
 	for (;;) {
 		while (gk_cascade_next(c, &a)) {
 			if (a.kind == GK_JUDGE_LINT)
 				gk_cascade_linted(c, &lint, 1);
 			else if (a.kind == GK_JUDGE_CAPTURE)
 				tell_capture(c, w, case_count, a.take);
+			else if (a.kind == GK_JUDGE_LOWER)
+				tell_lowering(c, w, a.lowering);
 			else if (a.kind == GK_JUDGE_EXECUTE)
 				wave[flying++] = a.execution;
 			else {
@@ -293,7 +359,7 @@ static void executions_are_judged(void)
 {
 	static const char oob[] =
 		"{\"kind\":\"out_of_bounds\",\"message\":\"reads 4 bytes behind "
-	        "x\",\"kernel\":\"add_kernel\","
+		"x\",\"kernel\":\"add_kernel\","
 		"\"line\":6,\"column\":1,\"program\":[1,0,0],\"lane\":36,\"buffer\":0,\"at\":400,"
 		"\"operation\":\"tt.load\"}";
 	static const char odd[] = "{\"kind\":\"unsupported\",\"message\":\"tt.odd\",\"line\":6}";
@@ -391,6 +457,98 @@ static void seeds_are_secret_and_shared(void)
 	ok(gk_judge_seed(&a, 0, 0) >> 63 == 0, "63 bits, for JSON");
 }
 
+/* ---- other targets ---- */
+
+static const char *note_of(const struct gk_verdict *v, const char *start)
+{
+	json_t *note;
+	size_t i;
+
+	json_array_foreach(v->notes, i, note) if (strncmp(json_string_value(note), start, strlen(start)) ==
+	                                          0) return json_string_value(note);
+	return "";
+}
+
+static void kernels_are_lowered_for_other_targets(void)
+{
+	struct world w = {.target = "gfx942", .bad_case = -1},
+		     gpu = {.target = "sm_90", .on_gpu = true, .bad_case = -1};
+	struct gk_verdict v = judge(&w, 3);
+	json_t *kernel = json_array_get(v.kernels, 0);
+
+	is_int(lowerings, 1, "a kernel that several cases launch is lowered once");
+	ok(v.outcome == GK_PASS && v.compiled && v.evidence == GK_SIMULATED,
+	   "the verdict says that it compiles");
+	is_int((long long)objects_seen, 0, "the machine needs no objects");
+	is_text(json_string_value(json_object_get(kernel, "name")), "add_kernel",
+	        "its facts are in the verdict");
+	is_int(json_integer_value(json_object_get(json_object_get(kernel, "occupancy"), "max_warps")), 32,
+	       "with its occupancy");
+	ok(v.lower_ms == 7 && v.stages_ms[GK_STAGE_CALL] == 12, "lowering is a part of call");
+	gk_verdict_release(&v);
+	v = judge(&gpu, 3);
+	ok(objects_seen == 1 && v.evidence == GK_SEALED && v.compiled, "a GPU gets the objects");
+	gk_verdict_release(&v);
+	w.target = NULL;
+	v = judge(&w, 2);
+	ok(lowerings == 0 && !v.compiled && !v.kernels, "for the machine nothing is lowered");
+	gk_verdict_release(&v);
+}
+
+static void what_does_not_compile_fails_the_call(void)
+{
+	struct world mlir = {.target = "sm_90",
+	                     .rejected = "note\n\"/geak/candidate.py\":6:4: error: no such layout\nmore\n",
+	                     .bad_case = -1};
+	struct world ptxas = {.target = "sm_90",
+	                      .rejected = "x\nptxas fatal : Out of range\nRuntimeError: y",
+	                      .bad_case = -1};
+	struct world other = {.target = "sm_90", .rejected = "a\nValueError: num_ctas\n", .bad_case = -1};
+	struct world dies = {.target = "sm_90", .death = "ended by signal 11", .bad_case = -1};
+	struct world big = {.target = "gfx942", .shared = 98304, .bad_case = -1};
+	struct gk_verdict v = judge(&mlir, 2);
+
+	ok(v.stage == GK_STAGE_CALL && v.outcome == GK_FAIL && !v.call && !v.compiled, "the call has failed");
+	is_text(v.kind, "does_not_compile", "by its kind");
+	ok(says(&v, "add_kernel does not compile for sm_90: \"/geak/candidate.py\":6:4: error: no such "
+	            "layout (line 6: "
+	            "`x = tl.load(x)`)"),
+	   "with the telling line of the log and that of the source");
+	ok(json_object_get(v.cases[0].detail, "log") != NULL, "the log is kept");
+	gk_verdict_release(&v);
+	expect(&ptxas, 2, GK_FAIL, "does_not_compile", "ptxas fatal : Out of range.",
+	       "ptxas has its own words");
+	expect(&other, 2, GK_FAIL, "does_not_compile", "ValueError: num_ctas.", "else the last line counts");
+	expect(&dies, 2, GK_FAIL, "does_not_compile", "the compiler crashed on it, twice: ended by signal 11",
+	       "a compiler that crashes");
+	expect(&big, 2, GK_FAIL, "out_of_resources",
+	       "needs 96 KiB of shared memory, gfx942 has 64 KiB a block", "a block that does not fit");
+}
+
+static void configurations_that_do_not_compile_are_left_out(void)
+{
+	struct world w = {
+		.target = "sm_90", .variants = 4, .rejected = "no", .rejected_warps = 2, .bad_case = -1};
+	struct world none = {.target = "sm_90", .variants = 4, .rejected = "no", .bad_case = -1};
+	struct world many = {.target = "sm_90", .variants = 6, .bad_case = -1};
+	struct gk_verdict v = judge(&w, 2);
+
+	is_int(lowerings, 4, "each configuration is lowered");
+	ok(v.outcome == GK_PASS && v.compiled, "one that does not compile is no fault");
+	is_int(executions, 2 * 5, "the other three are executed");
+	is_int((long long)kernels_seen, 1, "a launcher hears of the chosen kernel alone");
+	is_text(note_of(&v, "autotune: 1"),
+	        "autotune: 1 of 4 configurations were left out: kernel add_kernel does not compile for "
+	        "sm_90: no",
+	        "and the verdict says so");
+	gk_verdict_release(&v);
+	expect(&none, 2, GK_FAIL, "does_not_compile", "does not compile for sm_90: no",
+	       "but one must be left");
+	v = judge(&many, 1);
+	ok(v.outcome == GK_PASS && json_array_size(v.kernels) == 6, "a single warp or 32 of them");
+	gk_verdict_release(&v);
+}
+
 int main(void)
 {
 	for (int i = 0; i < MOST_CASES; i++) {
@@ -414,6 +572,9 @@ int main(void)
 	the_order_of_completion_does_not_matter();
 	failures_of_ours_are_infra();
 	seeds_are_secret_and_shared();
+	kernels_are_lowered_for_other_targets();
+	what_does_not_compile_fails_the_call();
+	configurations_that_do_not_compile_are_left_out();
 	for (int i = 0; i < MOST_CASES; i++)
 		json_decref(cases[i].params);
 	return done_testing();

@@ -13,7 +13,7 @@ import time
 
 TYPES = {"hello": 1, "cancel": 2, "error": 3, "capture": 10, "spawned": 11, "exited": 12, "ttir": 13, "plan": 14,
          "cannot": 15, "raised": 16, "end": 17, "inputs": 30, "expected": 31, "tensors": 32, "lint": 33, "linted": 34,
-         "execute": 40, "executed": 41}  # fmt: skip
+         "execute": 40, "executed": 41, "lower": 20, "object": 21, "rejected": 22}  # fmt: skip
 
 
 def frame(kind, ident=0, body=None, last=False, blobs=(), count=0):
@@ -178,7 +178,7 @@ class Zygote:
             "cpu_ms": 5, "max_rss_bytes": usage.ru_maxrss * 1024}, last=True)  # fmt: skip
 
 
-# ---- oracle and launcher ----
+# ---- oracle, launcher and lowering ----
 
 
 def oracle(channel):
@@ -216,6 +216,8 @@ def launcher(channel):
         if what == "hang":
             time.sleep(1000)
         answer = {"finding": None, "changed": [], "outputs": [], "ms": 1.5}
+        if what == "fault" or (what.startswith("good until ") and os.path.exists(what[11:])):
+            answer["finding"], answer["lost"] = {"kind": "crash"}, True
         if what == "error":
             channel.send("error", ident, {"kind": "system", "message": "device lost"}, last=True)
         elif blobs:
@@ -223,6 +225,42 @@ def launcher(channel):
         else:
             os.pwrite(fds[-1], b"made from " + os.pread(fds[-2], 100, 0), 0)
             channel.send("executed", ident, answer, last=True)
+
+
+def lowering(channel):
+    while True:
+        _, ident, body, fds, _ = channel.receive()
+        what, text = body["options"].get("do", ""), os.pread(fds[0], 1 << 20, 0)
+        for fd in fds:
+            os.close(fd)
+        if what == "crash":
+            die("killed")
+        if what == "hang":
+            time.sleep(1000)
+        if what == "crash once":  # nothing that this process writes would outlive it
+            if time.monotonic_ns() < body["options"]["until"]:
+                time.sleep(max(0, (body["options"]["until"] - time.monotonic_ns()) / 1e9))
+                die("killed")
+        if what == "reject":
+            channel.send("rejected", ident, {"log": "candidate.py:3:1: error: no"}, last=True)
+            continue
+        if what == "error":
+            channel.send("error", ident, {"kind": "system", "message": "no space left"}, last=True)
+            continue
+        code = b"code of " + text
+        made = {"object": hashlib.sha256(code).hexdigest(), "ttir": body["ttir"], "name": "k", "target": body["target"],
+                "toolchain": "fake", "warps": 4, "warp_size": 32, "ctas": 1, "cluster": [1, 1, 1], "shared": os.getpid(),
+                "static_shared": 0, "scratch_bytes": 0, "scratch_align": 1, "cooperative": False, "pdl": False,
+                "desc": [], "params": [{"at": 0, "bytes": 8}], "param_bytes": 8, "regs": 7, "spills": 0}  # fmt: skip
+        if what == "wrong hash":
+            made["object"] = "0" * 64
+        if what == "other target":
+            made["target"] = "sm_80"
+        if what == "bad object":
+            del made["warps"]
+        if what == "slow":
+            time.sleep(0.3)
+        channel.send("object", ident, made, last=True, fds=[] if what == "no code" else [memfd(code)])
 
 
 def main(role, hello):
@@ -238,6 +276,8 @@ def main(role, hello):
         time.sleep(1000)
     body = {"proto": 2 if hello == "proto" else 1, "build": os.environ.get("GEAK_BUILD", ""), "role": role, "slots": 4,
             "max_bytes": 1 << 30, "facts": {"fake": role}}  # fmt: skip
+    if role == "lowering":
+        body["slots"], body["facts"]["stamp"] = 1, hello
     if hello == "build":
         body["build"] = "other"
     if hello == "role":
@@ -250,5 +290,7 @@ def main(role, hello):
         Zygote(channel).serve()
     elif role == "oracle":
         oracle(channel)
+    elif role == "lowering":
+        lowering(channel)
     else:
         launcher(channel)

@@ -89,7 +89,7 @@ static void close_pool(void)
 static struct {
 	int calls;
 	struct gk_err err;
-	bool failed, passed, died, timed_out, complete;
+	bool failed, passed, died, timed_out, complete, found;
 	char text[512], malformed[512];
 	enum gk_capture_end end;
 	int code;
@@ -400,6 +400,7 @@ static void executed(void *ctx, const struct gk_execute_result *r)
 	got.died = r->died;
 	got.timed_out = r->timed_out;
 	got.ms = r->executed ? json_real_value(json_object_get(r->executed, "ms")) : 0;
+	got.found = r->executed && json_is_object(json_object_get(r->executed, "finding"));
 	snprintf(got.text, sizeof got.text, "%s", r->death ? r->death : "");
 }
 
@@ -459,6 +460,28 @@ static void test_execute(void)
 	ok(!children_left(), "no process is left");
 }
 
+static void test_lost_gpu(void)
+{
+	char output[64], good[192];
+	struct gk_err e;
+
+	snprintf(good, sizeof good, "good until %s/broken", scratch);
+	open_pool("well", (struct gk_pool_options){.device = "cuda"});
+	execute("fault", output, sizeof output);
+	ok(!got.failed && !got.died && got.found, "a plan under which the GPU is lost twice is told with its finding");
+	execute(good, output, sizeof output);
+	ok(!got.failed && !got.found && got.ms > 1, "the next one goes well");
+	execute("fault", output, sizeof output);
+	ok(!got.failed && !got.died && got.found, "a fault is the plan's while what went well still does");
+	execute("crash", output, sizeof output);
+	ok(!got.failed && got.died, "so is a death");
+	ok(gk_file_write(strchr(good, '/'), "", 0, &e) == 0, "the GPU breaks");
+	execute("fault", output, sizeof output);
+	check_error("a plan that went well before does not any more", "a fault is ours when it does not");
+	close_pool();
+	ok(!children_left(), "no process is left");
+}
+
 static void find_python(void)
 {
 	const char *name = getenv("GEAK_PYTHON");
@@ -496,6 +519,7 @@ int main(void)
 	test_bystanders();
 	test_cancel();
 	test_execute();
+	test_lost_gpu();
 	is_int(open_descriptors(), before, "no descriptor is left");
 	gk_loop_free(loop);
 	gk_tree_remove(scratch, &e);

@@ -232,8 +232,14 @@ static void do_close(struct gk_runner *runner)
 	s->is_closed = true;
 }
 
-static const struct gk_runner_ops ops = {do_lint,    do_inputs, do_expected, do_capture,
-                                         do_execute, do_cancel, do_facts,    do_close};
+static const struct gk_runner_ops ops = {.lint = do_lint,
+                                         .inputs = do_inputs,
+                                         .expected = do_expected,
+                                         .capture = do_capture,
+                                         .execute = do_execute,
+                                         .cancel = do_cancel,
+                                         .facts = do_facts,
+                                         .close = do_close};
 
 /* ---- the tests ---- */
 

@@ -1,0 +1,339 @@
+/*
+ * Theory of operation: each buffer lies in a mapping of its own, between two
+ * address ranges that stay unmapped: an access that leaves it by more than a
+ * little is a fault, not somebody else's data. Mappings are multiples of the
+ * device's granule (2 MiB), so the buffer is put at their end, where the
+ * accesses of a forgotten mask go; what is left before and behind it is filled
+ * with a secret pattern and compared afterwards. Where the driver cannot map,
+ * a plain allocation with such borders takes its place.
+ *
+ * Buffers that are not inputs are filled with the pattern too: elements that
+ * hold it after the run count as never written. A right value can equal it by
+ * chance (one in 256 for bytes), so the launcher asks again with the inverse
+ * pattern before it says so: no value equals both.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "gpu.h"
+#include "num/random.h"
+#include "strided.h"
+
+enum { BORDER_BYTES = 65536, ALIGNMENT = 512, SPREAD = 16, HEADROOM = 16 };
+
+static uint64_t round_up(uint64_t bytes, uint64_t to)
+{
+	return (bytes + to - 1) / to * to;
+}
+
+/* ---- copies ---- */
+
+int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e)
+{
+	for (uint64_t done = 0, n; done < bytes; done += n) {
+		int error;
+
+		n = bytes - done < GPU_STAGING_BYTES ? bytes - done : GPU_STAGING_BYTES;
+		memcpy(gpu->staging, (const char *)from + done, n);
+		error = gpu->call.to_device(to + done, gpu->staging, n, gpu->stream);
+		if (!error)
+			error = gpu->call.stream_sync(gpu->stream);
+		if (error)
+			return gpu_fail(gpu, error, "copying to the GPU", e);
+	}
+	return 0;
+}
+
+int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e)
+{
+	for (uint64_t done = 0, n; done < bytes; done += n) {
+		int error;
+
+		n = bytes - done < GPU_STAGING_BYTES ? bytes - done : GPU_STAGING_BYTES;
+		error = gpu->call.to_host(gpu->staging, from + done, n, gpu->stream);
+		if (!error)
+			error = gpu->call.stream_sync(gpu->stream);
+		if (error)
+			return gpu_fail(gpu, error, "copying from the GPU", e);
+		memcpy((char *)to + done, gpu->staging, n);
+	}
+	return 0;
+}
+
+/* ---- mappings ---- */
+
+static int map_there(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
+{
+	struct gpu_memory_kind kind = {.type = 1, .location = 1, .device = gpu->ordinal};
+	struct gpu_memory_access access = {1, gpu->ordinal, 3};
+	int error = gpu->call.create(&b->handle, b->size, &kind, 0);
+
+	if (error)
+		return gpu_fail(gpu, error, "memory for a buffer", e);
+	error = gpu->call.map(b->begin, b->size, 0, b->handle, 0);
+	if (!error) {
+		b->is_mapped = true;
+		error = gpu->call.allow(b->begin, b->size, &access, 1);
+	}
+	return error ? gpu_fail(gpu, error, "mapping a buffer", e) : 0;
+}
+
+/* At a random place of a range with at least one granule on each side that is never mapped. */
+static int map_buffer(struct gpu *gpu, struct gpu_buffer *b, struct gk_random *random, struct gk_err *e)
+{
+	uint64_t place = 1 + gk_random_below(random, SPREAD);
+	int error;
+
+	b->size = round_up(b->bytes + ALIGNMENT, gpu->granule);
+	b->range = b->size + (SPREAD + 2) * gpu->granule;
+	error = gpu->call.reserve(&b->reserved, b->range, 0, 0, 0);
+	if (error) {
+		b->range = 0;
+		return gpu_fail(gpu, error, "an address range", e);
+	}
+	b->begin = b->reserved + place * gpu->granule;
+	b->at = b->begin + b->size - round_up(b->bytes, ALIGNMENT);
+	return map_there(gpu, b, e);
+}
+
+static int take_plain(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
+{
+	int error;
+
+	b->size = round_up(b->bytes, ALIGNMENT) + 2 * (uint64_t)BORDER_BYTES;
+	error = gpu->call.alloc(&b->begin, b->size);
+	if (error)
+		return gpu_fail(gpu, error, "memory for a buffer", e);
+	b->at = b->begin + BORDER_BYTES;
+	return 0;
+}
+
+static void drop_buffer(struct gpu *gpu, struct gpu_buffer *b)
+{
+	if (!gpu->device.is_lost && b->range) {
+		if (b->is_mapped)
+			gpu->call.unmap(b->begin, b->size);
+		if (b->handle)
+			gpu->call.release(b->handle);
+		gpu->call.unreserve(b->reserved, b->range);
+	} else if (!gpu->device.is_lost && b->begin) {
+		gpu->call.free(b->begin);
+	}
+	free(b->pattern);
+	*b = (struct gpu_buffer){0};
+}
+
+/* ---- the pattern ---- */
+
+static void make_pattern(struct gpu_buffer *b, struct gk_random *random, bool inverse)
+{
+	b->pattern = gk_alloc(GPU_PATTERN_BYTES);
+	gk_random_fill(random, b->pattern, GPU_PATTERN_BYTES);
+	for (int i = 0; inverse && i < GPU_PATTERN_BYTES; i++)
+		b->pattern[i] = (uint8_t)~b->pattern[i];
+}
+
+/* Once from here, then on the device from what is there already. */
+static int spread_pattern(struct gpu *gpu, const struct gpu_buffer *b, struct gk_err *e)
+{
+	uint64_t done = b->size < GPU_PATTERN_BYTES ? b->size : GPU_PATTERN_BYTES;
+
+	if (gpu_upload(gpu, b->begin, b->pattern, done, e) < 0)
+		return -1;
+	while (done < b->size) {
+		uint64_t n = b->size - done < done ? b->size - done : done;
+		int error = gpu->call.copy(b->begin + done, b->begin, n, gpu->stream);
+
+		if (error)
+			return gpu_fail(gpu, error, "filling a buffer", e);
+		done += n;
+	}
+	return 0;
+}
+
+/* The bytes that the pattern has from offset from of the mapping on. */
+static void pattern_at(const struct gpu_buffer *b, uint64_t from, uint8_t *to, uint64_t bytes)
+{
+	while (bytes > 0) {
+		uint64_t at = from % GPU_PATTERN_BYTES, n = GPU_PATTERN_BYTES - at;
+
+		n = n < bytes ? n : bytes;
+		memcpy(to, b->pattern + at, n);
+		from += n;
+		to += n;
+		bytes -= n;
+	}
+}
+
+static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t from, uint64_t bytes,
+                        uint64_t *count, int64_t *at, struct gk_err *e)
+{
+	gk_free_auto uint8_t *got = gk_alloc(2 * bytes + 1);
+	uint8_t *want = got + bytes;
+
+	if (gpu_download(gpu, got, b->begin + from, bytes, e) < 0)
+		return -1;
+	pattern_at(b, from, want, bytes);
+	if (memcmp(got, want, bytes) == 0)
+		return 0;
+	for (uint64_t i = 0; i < bytes; i++)
+		if (got[i] != want[i] && (*count)++ == 0)
+			*at = (int64_t)(b->begin + from + i - b->at);
+	return 0;
+}
+
+int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece, uint64_t *count,
+                     int64_t *at, struct gk_err *e)
+{
+	uint64_t front = b->at - b->begin, back = front + round_up(b->bytes, piece);
+
+	*count = 0;
+	*at = 0;
+	/* behind first: that is where most go */
+	if (back < b->size && count_strays(gpu, b, back, b->size - back, count, at, e) < 0)
+		return -1;
+	return count_strays(gpu, b, 0, front, count, at, e);
+}
+
+/* ---- a plan's memory ---- */
+
+static int new_buffer(struct gpu *gpu, struct gpu_buffer *b, uint64_t bytes, uint64_t seed, bool inverse,
+                      struct gk_err *e)
+{
+	struct gk_random random;
+
+	gk_random_seed(&random, seed);
+	b->bytes = bytes;
+	if ((gpu->can_map ? map_buffer(gpu, b, &random, e) : take_plain(gpu, b, e)) < 0)
+		return -1;
+	make_pattern(b, &random, inverse);
+	return spread_pattern(gpu, b, e);
+}
+
+static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err *e)
+{
+	uint64_t total = 0, least = 2 * (uint64_t)BORDER_BYTES + ALIGNMENT;
+	size_t unused = 0, all = 0;
+	int error = gpu->call.memory_info(&unused, &all);
+
+	if (error)
+		return gpu_fail(gpu, error, "the GPU's memory", e);
+	for (uint32_t i = 0; i < plan->buffer_count; i++) {
+		uint64_t bytes = plan->buffers[i].bytes;
+
+		if (bytes > (uint64_t)1 << 48)
+			return gk_err_set(e, GK_ERR_INPUT, "plan: buffers[%u]: %llu bytes", i,
+			                  (unsigned long long)bytes);
+		total += round_up(bytes + least, gpu->can_map ? gpu->granule : ALIGNMENT);
+	}
+	if (total <= unused - unused / HEADROOM && total <= gpu->options.memory_bytes)
+		return 0;
+	return gk_err_set(
+		e, GK_ERR_INPUT, "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
+		(unsigned long long)(total >> 20),
+		(unsigned long long)((unused < gpu->options.memory_bytes ? unused
+	                                                                 : gpu->options.memory_bytes) >>
+	                             20));
+}
+
+int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
+                   uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e)
+{
+	struct gpu *gpu = (struct gpu *)device;
+	struct gk_device_memory *m;
+
+	if (check_room(gpu, plan, e) < 0)
+		return -1;
+	m = gk_alloc(sizeof *m);
+	*m = (struct gk_device_memory){.plan = plan, .inputs = inputs, .seed = seed, .inverse = inverse};
+	m->buffers = gk_alloc_array(plan->buffer_count ? plan->buffer_count : 1, sizeof *m->buffers);
+	for (uint32_t i = 0; i < plan->buffer_count; i++) {
+		struct gpu_buffer *b = &m->buffers[i];
+
+		if (new_buffer(gpu, b, plan->buffers[i].bytes, seed * 64 + i, inverse, e) < 0 ||
+		    (inputs[i] && gpu_upload(gpu, b->at, inputs[i], b->bytes, e) < 0)) {
+			gpu_memory_free(device, m);
+			return -1;
+		}
+	}
+	*memory = m;
+	return 0;
+}
+
+void gpu_memory_free(struct gk_device *device, struct gk_device_memory *m)
+{
+	struct gpu *gpu = (struct gpu *)device;
+
+	for (uint32_t i = 0; i < m->plan->buffer_count; i++)
+		drop_buffer(gpu, &m->buffers[i]);
+	drop_buffer(gpu, &m->scratch);
+	free(m->buffers);
+	free(m);
+}
+
+int gpu_scratch(struct gpu *gpu, struct gk_device_memory *m, uint64_t bytes, struct gk_err *e)
+{
+	if (m->scratch.size && m->scratch.bytes >= bytes)
+		return 0;
+	drop_buffer(gpu, &m->scratch);
+	if (bytes > gpu->options.memory_bytes)
+		return gk_err_set(e, GK_ERR_INPUT, "a kernel's scratch memory would take %llu MiB",
+		                  (unsigned long long)(bytes >> 20));
+	return new_buffer(gpu, &m->scratch, bytes, m->seed * 64 + 63, m->inverse, e);
+}
+
+/* ---- what came out ---- */
+
+static uint64_t count_poisoned(const uint8_t *got, const uint8_t *poison, uint64_t count, size_t size,
+                               int64_t *first)
+{
+	uint64_t poisoned = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		if (memcmp(got + i * size, poison + i * size, size) == 0 && poisoned++ == 0)
+			*first = (int64_t)i;
+	return poisoned;
+}
+
+int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const struct gk_plan_view *view,
+                 void *bytes, uint64_t *poisoned, int64_t *first, struct gk_err *e)
+{
+	struct gpu *gpu = (struct gpu *)device;
+	const struct gpu_buffer *b = &m->buffers[view->buf];
+	gk_free_auto uint8_t *whole = gk_alloc(b->bytes + 1), *poison = NULL;
+	struct gk_memory_span span = {whole, NULL};
+	uint64_t size = gk_plan_view_bytes(view);
+
+	*poisoned = 0;
+	*first = -1;
+	memset(bytes, 0, size);
+	if (device->is_lost)
+		return 0;
+	if (gpu_download(gpu, whole, b->at, b->bytes, e) < 0)
+		return -1;
+	gk_strided_pack(&span, view, bytes, first);
+	if (m->inputs[view->buf])
+		return 0;
+	poison = gk_alloc(size + 1);
+	pattern_at(b, b->at - b->begin, whole, b->bytes);
+	gk_strided_pack(&span, view, poison, first);
+	*poisoned = count_poisoned(bytes, poison, (uint64_t)gk_plan_view_count(view),
+	                           gk_dtype_bytes(view->dtype), first);
+	return 0;
+}
+
+int gpu_is_changed(struct gk_device *device, struct gk_device_memory *m, uint32_t buffer,
+                   const void *original, struct gk_err *e)
+{
+	struct gpu *gpu = (struct gpu *)device;
+	const struct gpu_buffer *b = &m->buffers[buffer];
+	gk_free_auto uint8_t *whole = NULL;
+
+	if (device->is_lost || b->bytes == 0)
+		return 0;
+	whole = gk_alloc(b->bytes);
+	if (gpu_download(gpu, whole, b->at, b->bytes, e) < 0)
+		return -1;
+	return memcmp(whole, original, b->bytes) != 0;
+}

@@ -1,0 +1,20 @@
+/* Where plans are executed: on the GPU that is here, or on the machine. */
+#ifndef GK_RUN_AIM_H
+#define GK_RUN_AIM_H
+
+#include "base/err.h"
+
+struct gk_aim {
+	char target[32]; /* for which plans are captured and kernels lowered: "sm_90", "gfx942", "cpu" */
+	char device[16]; /* of the launcher: "cuda", "hip", "cpu" */
+	int gpus;        /* how many there are of it; 0 for the machine */
+};
+
+/*
+ * asked: "auto" (or NULL), or a target. A target is executed where it is: on
+ * the GPU here if that is what it is, else on the machine. A launcher tells
+ * what is here (geak itself opens no driver); it is asked once per process.
+ */
+int gk_aim_take(const char *asked, struct gk_aim *aim, struct gk_err *e);
+
+#endif

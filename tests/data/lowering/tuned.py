@@ -1,0 +1,22 @@
+"""Three configurations, of which the last does not fit a GPU whose warps have 64 lanes."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.autotune([triton.Config({}, num_warps=w) for w in (1, 4, 32)], key=["n"])
+@triton.jit
+def softmax_kernel(x_ptr, out_ptr, n, x_row, x_column, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    at = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + row * x_row + at * x_column, mask=at < n, other=-float("inf")).to(tl.float32)
+    e = tl.exp(x - tl.max(x, 0))
+    tl.store(out_ptr + row * n + at, e / tl.sum(e, 0), mask=at < n)
+
+
+def softmax(x):
+    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    m, n = x.shape
+    softmax_kernel[(m,)](x, out, n, x.stride(0), x.stride(1), BLOCK=triton.next_power_of_2(n))
+    return out
