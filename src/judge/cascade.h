@@ -37,7 +37,7 @@ struct gk_judge_setup {
 	const struct gk_case *const *cases; /* to be judged, held-out ones last */
 	size_t case_count;
 	const char *target;
-	bool on_gpu;           /* executions are the GPU's: the evidence is sealed, not simulated */
+	bool on_gpu;           /* executions are the GPU's: the evidence is sealed (NVIDIA), not simulated */
 	const uint8_t *secret; /* GK_HASH_BYTES */
 	const char *candidate; /* SHA-256 of the source, hex */
 	const char *source;
