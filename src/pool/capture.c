@@ -357,5 +357,7 @@ uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request
 	c->source = gk_memfd_from("candidate", request->source, request->size, &e);
 	if (c->source < 0)
 		job_fail(&c->job, &e);
+	if (strcmp(request->target, "cpu") != 0) /* its kernels will be lowered: meanwhile the first worker starts */
+		crew_warm(&pool->crews[ROLE_LOWERING]);
 	return job_submit(&c->job);
 }

@@ -222,6 +222,17 @@ void crew_wake(struct crew *crew)
 	gk_loop_defer(crew->pool->loop, look_at_queue, crew);
 }
 
+void crew_warm(struct crew *crew)
+{
+	struct peer *peer;
+	struct gk_err ignored;
+
+	if (crew->peers.count || crew->waiting.count || crew->pause || crew->is_refused)
+		return;
+	if (peer_start(crew, &peer, &ignored) == 0)
+		gk_vec_push(&crew->peers, peer);
+}
+
 /* ---- comings and goings ---- */
 
 void crew_hello(struct crew *crew, struct peer *peer)

@@ -23,7 +23,9 @@ __attribute__((format(printf, 5, 6))) static bool refuse(const struct gk_ir *ir,
 	size_t used;
 
 	gk_ir_place(ir, loc, NULL, &place);
-	snprintf(why, size, place.line ? "%s:%u: " : "", gk_path_base(place.file), place.line);
+	why[0] = '\0';
+	if (place.line)
+		snprintf(why, size, "%s:%u: ", gk_path_base(place.file), place.line);
 	used = strlen(why);
 	va_start(arguments, format);
 	vsnprintf(why + used, size - used, format, arguments);

@@ -103,6 +103,7 @@ struct crew {
 };
 
 void crew_wake(struct crew *crew); /* looks at the queue in the next round */
+void crew_warm(struct crew *crew); /* starts one peer when there is none; a failure shows when a job needs it */
 void crew_hello(struct crew *crew, struct peer *peer);
 void crew_lost_peer(struct crew *crew, struct peer *peer, const struct gk_err *why);
 void crew_refuse(struct crew *crew, const struct gk_err *why);

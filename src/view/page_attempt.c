@@ -130,6 +130,48 @@ static void add_notes(struct page *page, const struct gk_verdict *verdict)
 	}
 }
 
+static void add_number(struct page *page, const json_t *object, const char *key)
+{
+	gk_buf_add_text(page->out, "<td class=num>");
+	gk_html_count(page->out, json_number_value(json_object_get(object, key)));
+	gk_buf_add_text(page->out, "</td>");
+}
+
+static void add_kernel(struct page *page, const json_t *kernel)
+{
+	const json_t *occupancy = json_object_get(kernel, "occupancy");
+	const char *name = json_string_value(json_object_get(kernel, "name"));
+	const char *limit = json_string_value(json_object_get(occupancy, "limit"));
+
+	gk_buf_add_text(page->out, "<tr><td class=mono>");
+	gk_html_text(page->out, name ? name : "", 100);
+	gk_buf_add_text(page->out, "</td>");
+	add_number(page, kernel, "warps");
+	add_number(page, kernel, "regs");
+	add_number(page, kernel, "spills");
+	gk_buf_add_text(page->out, "<td class=num>");
+	gk_html_size(page->out, json_number_value(json_object_get(kernel, "shared")));
+	gk_buf_printf(page->out, "</td><td>%lld of %lld", (long long)json_integer_value(json_object_get(occupancy, "warps")),
+	              (long long)json_integer_value(json_object_get(occupancy, "max_warps")));
+	gk_buf_add_text(page->out, limit ? ", by " : "");
+	gk_html_text(page->out, limit ? limit : "", 40);
+	gk_buf_add_text(page->out, "</td></tr>");
+}
+
+/* What the target's compiler made of it. */
+static void add_kernels(struct page *page, const struct gk_verdict *verdict)
+{
+	size_t count = json_array_size(verdict->kernels);
+
+	if (count == 0)
+		return;
+	gk_buf_printf(page->out, "<details><summary>%zu lowered kernel%s</summary><table class=cases><tr><th>kernel<th>warps"
+	              "<th>registers<th>words spilled<th>shared memory<th>warps a core</tr>", count, count == 1 ? "" : "s");
+	for (size_t i = 0; i < count && i < MAX_CASES; i++)
+		add_kernel(page, json_array_get(verdict->kernels, i));
+	gk_buf_add_text(page->out, "</table></details>");
+}
+
 static void add_prose(struct page *page, const char *title, const char *hash, bool open)
 {
 	gk_arena_auto arena = {0};
@@ -235,6 +277,7 @@ void page_attempt(struct page *page, const struct gk_story_line *line, const str
 		add_counts(page, &attempt->verdict);
 		add_notes(page, &attempt->verdict);
 		add_cases(page, &attempt->verdict);
+		add_kernels(page, &attempt->verdict);
 	}
 	add_prose(page, "Reflection", attempt->reflection, true);
 	add_diff(page, attempt, before);

@@ -29,8 +29,12 @@ static json_t *hostile_verdict(void)
 	json_t *json;
 
 	result.detail = json_loads("{\"outputs\": {\"out\": {\"map\": [[0, 3]]}}}", 0, NULL);
+	verdict.kernels = json_loads("[{\"name\": \"k<script>\", \"regs\": 96, \"occupancy\": {\"warps\": 20, "
+	                             "\"max_warps\": 64, \"limit\": \"<img>\"}}, 7]",
+	                             0, NULL);
 	json = gk_verdict_to_json(&verdict);
 	json_decref(result.detail);
+	json_decref(verdict.kernels);
 	return json;
 }
 
@@ -96,6 +100,7 @@ static void the_page_is_harmless(struct gk_store *store, const struct gk_story *
 	   "nothing is fetched from anywhere");
 	ok(strstr(text, "class=off") != NULL, "where outputs differ is a picture");
 	ok(strstr(text, "Not measured") && strstr(text, "Not finished"), "what is not known is said");
+	ok(strstr(text, "2 lowered kernels") && strstr(text, "20 of 64, by &lt;img&gt;"), "kernels are told, whoever wrote them");
 	ok(strstr(text, "Because &lt;script&gt;"), "reflections are told");
 }
 
