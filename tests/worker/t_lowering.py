@@ -178,6 +178,8 @@ def writable_data_is_triton_s_own_or_refused() -> None:
     assert code_object.read(code).data == ["printfFormat_0"], code_object.read(code)
     answer, code = lower(ERF, "sm_90")
     assert answer.type == "object" and code_object.read(code).data == ["_$_str"], answer.json
+    answer, code = lower(ERF.replace("math.erf", "math.cos"), "sm_90")
+    assert answer.type == "object" and "__cudart_i2opi_f" in code_object.read(code).data, answer.json
     assert code_object.read(objects("softmax", "sm_90")[1]).data == []
     own, lowering.OWN_DATA = lowering.OWN_DATA, re.compile("nothing")
     try:

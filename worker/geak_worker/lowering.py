@@ -33,7 +33,7 @@ OPTIONS = {"num_warps": int, "num_stages": int, "num_ctas": int, "maxnreg": int,
            "matrix_instr_nonkdim": int, "kpack": int, "enable_fp_fusion": bool, "launch_cooperative_grid": bool,
            "launch_pdl": bool, "allow_flush_denorm": bool, "schedule_hint": str}  # fmt: skip
 # Texts that Triton and libdevice bring along; Triton IR cannot name them.
-OWN_DATA = re.compile(r"_\$_str|printfFormat_|assert(Func|File|Message)_")
+OWN_DATA = re.compile(r"_\$_str|__cudart_|printfFormat_|assert(Func|File|Message)_")
 
 
 class Rejected(Exception):
