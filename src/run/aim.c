@@ -15,21 +15,11 @@
 #include "base/memory.h"
 #include "base/place.h"
 #include "box/spawn.h"
+#include "fact/target.h"
 
 enum { DESCRIBE_MS = 30000, FACTS_BYTES = 1 << 16 };
 
 extern char **environ;
-
-/* As in worker/geak_worker/device_facts.py: what capture can pretend to be. */
-static const char *const targets[] = {"cpu", "sm_80", "sm_90", "sm_100", "gfx90a", "gfx942", "gfx950", NULL};
-
-static bool is_known(const char *target)
-{
-	for (size_t i = 0; targets[i]; i++)
-		if (strcmp(targets[i], target) == 0)
-			return true;
-	return false;
-}
 
 /* ---- what is here ---- */
 
@@ -130,21 +120,18 @@ int gk_aim_take(const char *asked, struct gk_aim *aim, struct gk_err *e)
 {
 	bool any = !asked || strcmp(asked, "auto") == 0;
 
-	if (!any && !is_known(asked))
-		return gk_err_set(
-			e, GK_ERR_INPUT,
-			"unknown target \"%s\"; known are cpu, sm_80, sm_90, sm_100, gfx90a, gfx942, gfx950",
-			asked);
+	if (!any && gk_target_check(asked, e) < 0)
+		return -1;
 	if (!any)
 		aim_at_machine(aim, asked);
 	if (!any && strcmp(asked, "cpu") == 0)
 		return 0;
 	if (look(e) < 0)
 		return -1;
-	if (gpu.is_here && any && !is_known(gpu.aim.target))
+	if (gpu.is_here && any && !gk_target_of(gpu.aim.target))
 		gk_log(GK_LOG_INFO, "the GPU here is a %s, for which geak does not capture yet",
 		       gpu.aim.target);
-	if (gpu.is_here && is_known(gpu.aim.target) && (any || strcmp(asked, gpu.aim.target) == 0))
+	if (gpu.is_here && gk_target_of(gpu.aim.target) && (any || strcmp(asked, gpu.aim.target) == 0))
 		*aim = gpu.aim;
 	else if (any)
 		aim_at_machine(aim, "cpu");

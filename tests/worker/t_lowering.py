@@ -19,6 +19,9 @@ tests = Tests()
 test = tests.add
 _peer: Optional[Peer] = None
 TARGETS = {"sm_80": 32, "sm_90": 32, "sm_100": 32, "gfx90a": 64, "gfx942": 64, "gfx950": 64}
+OLD = tuple(int(n) for n in triton.__version__.split(".")[:2]) < (3, 5)
+if OLD and not os.path.exists("/opt/rocm/llvm/bin/ld.lld"):  # AMD's linker came with ROCm
+    TARGETS = {name: size for name, size in TARGETS.items() if name.startswith("sm_")}
 PLAIN = {"num_warps": 4, "num_stages": 2, "num_ctas": 1, "enable_fp_fusion": True}
 ASM = """
 module {
@@ -111,7 +114,7 @@ def a_matmul_lowers_for_every_target() -> None:
 
 @test
 def the_code_is_triton_s_own() -> None:
-    for target in ("sm_90", "gfx942"):
+    for target in {"sm_90", "gfx942"} & set(TARGETS):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "k.ttir")
             with open(path, "w", encoding="utf-8") as file:
@@ -147,11 +150,25 @@ def a_descriptor_has_a_tensor_map_where_the_target_has_them() -> None:
 def what_does_not_compile_is_rejected_with_the_log() -> None:
     answer, _ = lower(ASM, "sm_90")
     assert answer.type == "rejected" and "ptxas" in answer.json["log"], answer.json
-    answer, _ = lower(text_of("softmax"), "sm_80", num_ctas=2)
-    assert answer.type == "rejected" and "num_ctas" in answer.json["log"], answer.json
+    if not OLD:  # which crashes
+        answer, _ = lower(text_of("softmax"), "sm_80", num_ctas=2)
+        assert answer.type == "rejected" and "num_ctas" in answer.json["log"], answer.json
     answer, _ = lower("module { tt.func public @f( }", "gfx942")
     assert answer.type == "rejected" and "expected" in answer.json["log"], answer.json
-    assert lower(text_of("softmax"), "gfx942")[0].type == "object", "the worker goes on"
+    assert lower(text_of("softmax"), "sm_90")[0].type == "object", "the worker goes on"
+
+
+@test
+def a_missing_tool_is_not_the_kernel_s_fault() -> None:
+    def compile_text(*_: Any) -> Any:
+        raise RuntimeError("Cannot find ptxas")
+
+    kept, lowering.compile_text = lowering.compile_text, compile_text
+    try:
+        frame = lowering.lower_apart("", "ab" * 32, "sm_90", PLAIN, "")
+    finally:
+        lowering.compile_text = kept
+    assert frame.type == "error" and frame.json["kind"] == "system" and "ptxas" in frame.json["message"], frame
 
 
 @test
@@ -178,6 +195,8 @@ def writable_data_is_triton_s_own_or_refused() -> None:
     assert code_object.read(code).data == ["printfFormat_0"], code_object.read(code)
     answer, code = lower(ERF, "sm_90")
     assert answer.type == "object" and code_object.read(code).data == ["_$_str"], answer.json
+    answer, code = lower(ERF.replace("math.erf", "math.cos"), "sm_90")
+    assert answer.type == "object" and "__cudart_i2opi_f" in code_object.read(code).data, answer.json
     assert code_object.read(objects("softmax", "sm_90")[1]).data == []
     own, lowering.OWN_DATA = lowering.OWN_DATA, re.compile("nothing")
     try:
@@ -216,7 +235,7 @@ def a_crash_takes_the_worker_along_with_the_last_words() -> None:
 @test
 def damaged_code_objects_are_refused_or_read() -> None:
     draw = random.Random(5)
-    for target in ("sm_90", "gfx942"):
+    for target in {"sm_90", "gfx942"} & set(TARGETS):
         code = objects("softmax", target)[1]
         damaged: List[bytes] = [code[: draw.randrange(len(code))] for _ in range(200)]
         for _ in range(400):

@@ -33,7 +33,9 @@ OPTIONS = {"num_warps": int, "num_stages": int, "num_ctas": int, "maxnreg": int,
            "matrix_instr_nonkdim": int, "kpack": int, "enable_fp_fusion": bool, "launch_cooperative_grid": bool,
            "launch_pdl": bool, "allow_flush_denorm": bool, "schedule_hint": str}  # fmt: skip
 # Texts that Triton and libdevice bring along; Triton IR cannot name them.
-OWN_DATA = re.compile(r"_\$_str|printfFormat_|assert(Func|File|Message)_")
+OWN_DATA = re.compile(r"_\$_str|__cudart_|printfFormat_|assert(Func|File|Message)_")
+# What Triton says of an installation without one of its tools (before 3.5 AMD's linker came with ROCm).
+MISSING_TOOL = re.compile(r"(ld\.lld|ptxas)\S* not found|Cannot find ptxas")
 
 
 class Rejected(Exception):
@@ -141,6 +143,8 @@ def lower(text: str, ttir: str, target: str, options: Dict[str, Any], words: str
     except (FrameError, MemoryError, OSError):
         raise
     except Exception as error:
+        if MISSING_TOOL.search(str(error)):
+            raise OSError(str(error)) from None
         raise Rejected(f"{type(error).__name__}: {error}") from None
     if len(code) > MAX_CODE:
         raise Rejected(f"the code object has {len(code)} bytes; at most {MAX_CODE} are allowed")
