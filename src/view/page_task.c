@@ -88,8 +88,8 @@ static void add_peers(struct page *page)
 static void add_not_measured(struct page *page, const struct counts *counts)
 {
 	if (counts->measured == 0)
-		gk_buf_add_text(page->out, "<li><b>Not measured:</b> speed. A machine without a GPU says nothing of it; counted "
-		                "traffic is no time.</li>");
+		gk_buf_add_text(page->out, "<li><b>Not measured:</b> speed. Nothing was timed, and counted traffic is no "
+		                "time.</li>");
 	if (counts->undecided)
 		gk_buf_printf(page->out, "<li><b>Undecided:</b> %zu attempts could not be judged; they count as neither right nor "
 		              "wrong.</li>", counts->undecided);

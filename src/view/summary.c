@@ -69,7 +69,7 @@ void gk_summary_print(const struct gk_story *story, const struct gk_term *term)
 	if (measured)
 		gk_term_print(term, GK_BOLD, ", speedup %.2f (mean of %zu winners)\n", speedup, measured);
 	else
-		gk_term_print(term, GK_BOLD, ", speedup not measured: no GPU was used\n");
+		gk_term_print(term, GK_BOLD, ", speedup not measured: nothing was timed\n");
 	print_cost(&story->ledger, term);
 	if (!story->finished)
 		gk_term_print(term, GK_WARN, "not finished: `geak run -o %s` goes on\n", story->folder);
