@@ -10,19 +10,7 @@
 
 #include "base/memory.h"
 
-#define BINARY(name, type, expression)                                                                       \
-	VM_LOOP void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)                \
-	{                                                                                                    \
-		type *d = dst;                                                                               \
-		const type *p = a, *q = b;                                                                   \
-                                                                                                             \
-		(void)c;                                                                                     \
-		for (uint32_t i = 0; i < n; i++) {                                                           \
-			type x = p[i], y = q[i];                                                             \
-                                                                                                             \
-			d[i] = (expression);                                                                 \
-		}                                                                                            \
-	}
+#define BINARY(name, type, expression) VM_BINARY(VM_LOOP, name, type, expression)
 #define BOTH(name, expression)                                                                               \
 	BINARY(name##_f32, float, expression)                                                                \
 	BINARY(name##_f64, double, expression)

@@ -28,6 +28,21 @@
 #define VM_LOOP static
 #endif
 
+/* One operation of two operands over n elements, x and y in expression; qualifier: VM_LOOP, or static. */
+#define VM_BINARY(qualifier, name, type, expression)                                                         \
+	qualifier void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)              \
+	{                                                                                                    \
+		type *d = dst;                                                                               \
+		const type *p = a, *q = b;                                                                   \
+                                                                                                             \
+		(void)c;                                                                                     \
+		for (uint32_t i = 0; i < n; i++) {                                                           \
+			type x = p[i], y = q[i];                                                             \
+                                                                                                             \
+			d[i] = (expression);                                                                 \
+		}                                                                                            \
+	}
+
 #define VM_MAX_BYTES ((uint64_t)1 << 30) /* registers of one program */
 #define VM_MAX_WORK  ((uint64_t)1 << 30) /* values times loops, when lifetimes are found */
 #define VM_MAX_CODE  ((uint32_t)1 << 20) /* operations after inlining */

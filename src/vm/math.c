@@ -18,19 +18,7 @@
 			d[i] = (expression);                                                                 \
 		}                                                                                            \
 	}
-#define BINARY(name, type, expression)                                                                       \
-	static void name(void *dst, const void *a, const void *b, const void *c, uint32_t n)                 \
-	{                                                                                                    \
-		type *d = dst;                                                                               \
-		const type *p = a, *q = b;                                                                   \
-                                                                                                             \
-		(void)c;                                                                                     \
-		for (uint32_t i = 0; i < n; i++) {                                                           \
-			type x = p[i], y = q[i];                                                             \
-                                                                                                             \
-			d[i] = (expression);                                                                 \
-		}                                                                                            \
-	}
+#define BINARY(name, type, expression) VM_BINARY(static, name, type, expression)
 #define LIBM_1(name)                                                                                         \
 	UNARY(name##_loop_f32, float, name##f(x))                                                            \
 	UNARY(name##_loop_f64, double, name(x))

@@ -489,6 +489,11 @@ static void kernels_are_lowered_for_other_targets(void)
 	v = judge(&gpu, 3);
 	ok(objects_seen == 1 && v.evidence == GK_SEALED && v.compiled, "a GPU gets the objects");
 	gk_verdict_release(&v);
+	gpu.target = "gfx942";
+	v = judge(&gpu, 3);
+	ok(v.outcome == GK_PASS && v.evidence == GK_EVIDENCE_NONE, "an AMD GPU's verdict is not called sealed");
+	ok(note_of(&v, "HIP: not yet run on hardware")[0], "and says why");
+	gk_verdict_release(&v);
 	w.target = NULL;
 	v = judge(&w, 2);
 	ok(lowerings == 0 && !v.compiled && !v.kernels, "for the machine nothing is lowered");
