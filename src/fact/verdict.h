@@ -24,14 +24,24 @@ extern const char *const gk_evidence_names[]; /* "none" "simulated" "sealed" "co
 /* One case in one part of the cascade. Strings belong to the verdict's arena. */
 struct gk_case_result {
 	const char *case_id;   /* "M=1823,N=781,dtype=float32", held-out ones end in " (held out)" */
-	const char *part;      /* "call" or "exec" */
+	const char *part;      /* "call", "exec" or "perf" */
 	enum gk_outcome outcome;
 	const char *kind;      /* "" when passed, else as in struct gk_verdict */
 	const char *message;   /* words that a model can act on */
-	json_t *detail;        /* numbers behind the words (worst index, magnitudes, map of differences), or NULL */
+	json_t *detail;        /* numbers behind the words (worst index, magnitudes, map of differences; docs/verdict.md), or NULL */
+	json_t *samples;       /* of a perf part: what the launcher told (`timed`), raw; not part of the verdict's JSON; or NULL */
 };
 
-struct gk_speedup { bool measured; double mean, geomean, low, high; };
+/*
+ * Of a candidate over the task's perf cases. mean is the mean over cases of
+ * median(reference)/median(candidate), with its interval (95 %); floor is the largest noise
+ * floor of the cases (relative: 0.01 is one percent).
+ */
+struct gk_speedup {
+	bool measured;
+	double mean, geomean, worst, low, high, floor;
+	bool within_noise; /* the interval, widened by the floor, holds 1 */
+};
 
 struct gk_verdict {
 	struct gk_arena arena; /* owns every string below */

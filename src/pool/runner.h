@@ -186,6 +186,46 @@ struct gk_execute_result {
 };
 typedef void gk_execute_fn(void *ctx, const struct gk_execute_result *result);
 
+/* ---- time: two plans against each other, on the launcher's GPU (docs/protocol.md, `time`) ---- */
+
+struct gk_time_helper {
+	const char *name; /* as gk_helper_list() names it */
+	const struct gk_object *object;
+	const void *code;
+	size_t size;
+};
+struct gk_time_side {
+	json_t *plan;                            /* its choose steps are kept */
+	json_t *variants;                        /* array, per choose step of the plan's steps, of arrays of variant indexes */
+	const struct gk_execute_object *objects; /* of every kernel that is launched, allowed variants included */
+	size_t object_count;
+	const int *input_buffers; /* plan buffer and, in the same place, index among the request's inputs */
+	const int *input_indexes;
+	size_t input_count;
+	const int *output_fds; /* as of an execution */
+	size_t output_count;
+};
+struct gk_time_request {
+	struct gk_time_side a, b; /* a is what b is measured against */
+	bool is_solo;             /* there is no b */
+	const struct gk_time_helper *helpers;
+	size_t helper_count;
+	const int *input_fds;
+	size_t input_count;
+	uint64_t seed;     /* 63 bits are used */
+	double cap_ms;     /* of the GPU's time; 0: the launcher's default */
+	double half_width; /* of the interval of log(a/b), at which to stop; 0: the launcher's default */
+	int loads;         /* of each code object; 0: the launcher's default */
+	int64_t wall_ms;   /* 0: the pool's default */
+};
+struct gk_time_result {
+	const struct gk_err *err;
+	bool died, timed_out; /* as of an execution */
+	const char *death;
+	json_t *timed; /* the frame's object; NULL when died */
+};
+typedef void gk_time_fn(void *ctx, const struct gk_time_result *result);
+
 /* ---- the table ---- */
 
 struct gk_runner;
@@ -204,6 +244,7 @@ struct gk_runner_ops {
 	const char *(*facts)(struct gk_runner *runner, const char *role);
 	void (*close)(struct gk_runner *runner); /* frees; no callback runs any more */
 	uint64_t (*lower)(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
+	uint64_t (*time)(struct gk_runner *runner, const struct gk_time_request *request, gk_time_fn *fn, void *ctx);
 };
 /* First member of every runner's own struct. */
 struct gk_runner {
@@ -245,6 +286,12 @@ static inline uint64_t gk_runner_lower(struct gk_runner *r, const struct gk_lowe
                                        void *ctx)
 {
 	return r->ops->lower(r, q, fn, ctx);
+}
+
+static inline uint64_t gk_runner_time(struct gk_runner *r, const struct gk_time_request *q, gk_time_fn *fn,
+                                      void *ctx)
+{
+	return r->ops->time(r, q, fn, ctx);
 }
 
 static inline void gk_runner_cancel(struct gk_runner *r, uint64_t id)

@@ -53,6 +53,8 @@ enum gk_wire_type {
 	GK_WIRE_EXECUTE = 40,
 	GK_WIRE_EXECUTED = 41,
 	GK_WIRE_NEED = 42,
+	GK_WIRE_TIME = 43,
+	GK_WIRE_TIMED = 44,
 };
 const char *gk_wire_type_name(int type); /* NULL when there is no such type */
 

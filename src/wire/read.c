@@ -225,7 +225,7 @@ static int check_head(struct gk_frame_reader *reader, const struct head *h, stru
 	if (h->magic != GK_WIRE_MAGIC)
 		return refuse(reader, "this is no frame (bad magic)", e);
 	if (!gk_wire_type_name(h->type))
-		return refuse_count(reader, "unknown frame type", h->type, GK_WIRE_NEED, e);
+		return refuse_count(reader, "unknown frame type", h->type, GK_WIRE_TIMED, e);
 	if (h->flags & ~(GK_WIRE_LAST | GK_WIRE_INLINE) || h->zero)
 		return refuse(reader, "a frame with reserved bits set", e);
 	if (h->json_bytes > GK_WIRE_MAX_JSON)

@@ -28,7 +28,7 @@ TYPES = {
     "capture": 10, "spawned": 11, "exited": 12, "ttir": 13, "plan": 14, "cannot": 15, "raised": 16, "end": 17,
     "lower": 20, "object": 21, "rejected": 22,
     "inputs": 30, "expected": 31, "tensors": 32, "lint": 33, "linted": 34,
-    "execute": 40, "executed": 41, "need": 42,
+    "execute": 40, "executed": 41, "need": 42, "time": 43, "timed": 44,
 }  # fmt: skip
 NAMES = {number: name for name, number in TYPES.items()}
 
