@@ -43,6 +43,21 @@ struct gk_speedup {
 	bool within_noise; /* the interval, widened by the floor, holds 1 */
 };
 
+/*
+ * Wall time of a judgement by what it went into, in milliseconds. Parts overlap
+ * (lowering begins while the second capture runs), so their sum may be more than total.
+ */
+struct gk_spent {
+	double total;   /* from the first action to the verdict */
+	double start;   /* of total, waiting for peers that had not said hello before */
+	double capture; /* from the first request to the last answer */
+	double lower;   /* from the first request to the last answer */
+	double oracle;  /* nothing else was under way than the oracle's inputs and expected values */
+	double exec;    /* executions and comparisons */
+	double perf;    /* timing */
+	double gpu;     /* the GPU was held by this candidate: what launchers say of executions and timings */
+};
+
 struct gk_verdict {
 	struct gk_arena arena; /* owns every string below */
 	enum gk_stage stage;   /* the furthest stage that was decided */
@@ -55,6 +70,7 @@ struct gk_verdict {
 	const char *plan_hash; /* of the plans of all cases, hex, "" when there is none */
 	struct gk_speedup speedup;
 	double stages_ms[GK_STAGE_COUNT];
+	struct gk_spent spent;
 	double lower_ms;       /* the part of call that went into lowering */
 	struct gk_case_result *cases;
 	size_t case_count;

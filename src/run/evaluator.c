@@ -194,17 +194,19 @@ static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task 
 	return job;
 }
 
-uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
-                             size_t size, gk_verdict_fn *done, void *ctx)
+uint64_t gk_evaluator_submit_against(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                                     size_t size, const char *against, size_t against_size, gk_verdict_fn *done,
+                                     void *ctx)
 {
 	struct client client = {++evaluator->last_id, done, ctx};
-	char candidate[GK_HEX_SIZE];
+	char candidate[GK_HEX_SIZE], other[GK_HEX_SIZE];
 	gk_buf_auto key = GK_BUF_INIT;
 	union gk_map_value *known;
 	struct job *job;
 
 	gk_hash_hex(source, size, candidate);
-	gk_buf_printf(&key, "%s/%s/%s", task->id, task->hash, candidate);
+	gk_hash_hex(against, against_size, other);
+	gk_buf_printf(&key, "%s/%s/%s/%s", task->id, task->hash, candidate, other);
 	known = gk_map_find(&evaluator->verdicts, gk_buf_text(&key));
 	schedule(evaluator);
 	if (known) {
@@ -219,6 +221,18 @@ uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_tas
 		job = new_job(evaluator, task, source, size, candidate, gk_buf_text(&key));
 	gk_vec_push(&job->clients, client);
 	return client.id;
+}
+
+uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                             size_t size, gk_verdict_fn *done, void *ctx)
+{
+	return gk_evaluator_submit_against(evaluator, task, source, size, task->reference, task->reference_size, done,
+	                                   ctx);
+}
+
+bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator)
+{
+	return evaluator->options.on_gpu;
 }
 
 /* ---- open and close ---- */

@@ -24,6 +24,8 @@ struct gk_evaluator_options {
 	uint8_t secret[GK_HASH_BYTES]; /* every seed, distribution and held-out shape is drawn from it */
 	int parallel;                  /* candidates under way at once; 0: number of cores */
 	int rounds;                    /* secret seeds per case; 0: default */
+	bool skip_perf;                /* nothing is timed; else a GPU measures what has passed */
+	const char *launcher;          /* command line of a launcher elsewhere, or NULL: GEAK_LAUNCHER, else our own */
 };
 
 /* verdict is owned by the callee (gk_verdict_release()). With outcome GK_INFRA its message says what failed
@@ -38,6 +40,18 @@ void gk_evaluator_close(struct gk_evaluator *evaluator); /* kills all peers and 
  * job. */
 uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
                              size_t size, gk_verdict_fn *done, void *ctx);
+
+/*
+ * As submit, but measured against another source (copied) than the task's
+ * reference: `geak bench A B`. Nothing but time is compared with it. When it does
+ * not pass itself, the speedup is not measured and a note of the verdict says why.
+ */
+uint64_t gk_evaluator_submit_against(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                                     size_t size, const char *against, size_t against_size, gk_verdict_fn *done,
+                                     void *ctx);
+
+/* Whether plans are executed on a GPU, hence timed. */
+bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator);
 
 /* What peers said of themselves in their hello, for `fact` rows and reports; borrowed, NULL before they
  * started. */
