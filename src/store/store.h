@@ -125,10 +125,27 @@ struct gk_store_ledger {
 };
 int gk_store_ledger(struct gk_store *store, struct gk_store_ledger *ledger, struct gk_err *e);
 
-/* purpose: "attempt" or "confirm". Writes the verdict and a row per case. */
+/* purpose: "attempt" or "confirm". Writes the verdict, a row per case, and per timed case a timing with its samples. */
 int gk_store_verdict_add(struct gk_store *store, int64_t trajectory, int step, const char *purpose,
                          const char *candidate_hash, const char *judge_build, const struct gk_verdict *verdict,
                          int64_t *id, struct gk_err *e);
+
+/* How fast a case was: ratios over the reference; NaN where the launcher's answer could not be made a figure of. */
+struct gk_store_timing {
+	const char *case_hash;    /* SHA-256 of the case's id, gk_store_case_hash() */
+	double low, mid, high;    /* speedup and its interval */
+	double floor;             /* noise floor, relative */
+	const char *samples_hash; /* blob: what the launcher told (`timed` of docs/protocol.md); NULL: nothing was kept */
+};
+void gk_store_case_hash(const char *case_id, char hash[GK_HEX_SIZE]);
+/* In the order of the verdict's cases; a verdict that was not timed has none. */
+int gk_store_timings(struct gk_store *store, int64_t verdict, struct gk_arena *arena, struct gk_store_timing **timings,
+                     size_t *count, struct gk_err *e);
+/* The last verdict of that purpose on that candidate in a trajectory; 0 when there is none. */
+int gk_store_verdict_find(struct gk_store *store, int64_t trajectory, const char *purpose, const char *candidate_hash,
+                          int64_t *id, struct gk_err *e);
+/* A blob that is JSON, as a new reference. */
+int gk_store_json_get(struct gk_store *store, const char *hash, json_t **json, struct gk_err *e);
 
 /* Content-addressed bytes. Putting what is there already does nothing. */
 int gk_store_blob_put(struct gk_store *store, const void *bytes, size_t size, char hash[GK_HEX_SIZE],

@@ -1,4 +1,5 @@
 /* The journal: what is written is read back, what must not change does not, and bad files are one line. */
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -235,6 +236,67 @@ static void blobs_are_found_by_hash_inside_and_outside(void)
 	gk_store_close(store);
 }
 
+/* A verdict with one executed case, one timed, one timed in vain and one that met no clock. */
+static int add_timed_verdict(struct gk_store *store, int64_t trajectory, const char *purpose, int64_t *id, struct gk_err *e)
+{
+	struct gk_case_result cases[4] = {
+		{.case_id = "N=1", .part = "exec", .kind = "", .message = ""},
+		{.case_id = "N=1", .part = "perf", .kind = "", .message = ""},
+		{.case_id = "N=2", .part = "perf", .outcome = GK_FAIL, .kind = "clock_mismatch", .message = "clocks differ"},
+		{.case_id = "N=3", .part = "perf", .outcome = GK_UNDECIDED, .kind = "no_memory", .message = "too large"},
+	};
+	struct gk_verdict verdict = {.stage = GK_STAGE_PERF, .kind = "pass", .message = "", .plan_hash = "",
+	                             .evidence = GK_SEALED, .cases = cases, .case_count = 4};
+	int rc;
+
+	cases[0].detail = json_pack("{s:f}", "speedup", 9.0); /* no timing, whatever it says */
+	cases[1].detail = json_pack("{s:f, s:f, s:f, s:f}", "speedup", 1.25, "low", 1.2, "high", 1.3, "floor", 0.004);
+	cases[1].samples = json_pack("{s:{s:[f, f]}}", "a", "ms", 1.5, 1.25);
+	cases[2].samples = json_pack("{s:n}", "b");
+	rc = gk_store_verdict_add(store, trajectory, 1, purpose, "c0de", "test", &verdict, id, e);
+	json_decref(cases[0].detail);
+	json_decref(cases[1].detail);
+	json_decref(cases[1].samples);
+	json_decref(cases[2].samples);
+	return rc;
+}
+
+static void timings_stand_by_their_verdict(void)
+{
+	struct gk_err e = {0};
+	struct gk_store *store = gk_store_create(folder, &e);
+	gk_arena_auto arena = {0};
+	int64_t id = one_trajectory(store), attempt = 0, confirm = 0, found = 0;
+	struct gk_store_timing *timings;
+	gk_json_auto *samples = NULL;
+	char hash[GK_HEX_SIZE];
+	size_t count = 9;
+
+	gk_store_begin(store, &e);
+	ok(add_timed_verdict(store, id, "attempt", &attempt, &e) == 0 && add_timed_verdict(store, id, "confirm", &confirm, &e) == 0,
+	   "verdicts with timings are taken");
+	gk_store_commit(store, &e);
+	ok(gk_store_timings(store, attempt, &arena, &timings, &count, &e) == 0 && count == 2, "a row per case that met a clock");
+	gk_store_case_hash("N=1", hash);
+	is_text(timings[0].case_hash, hash, "by the case's hash");
+	near(timings[0].low, 1.2, 0, "the interval's low end");
+	near(timings[0].mid, 1.25, 0, "the figure");
+	near(timings[0].high, 1.3, 0, "the interval's high end");
+	near(timings[0].floor, 0.004, 0, "the noise floor");
+	ok(isnan(timings[1].mid) && timings[1].samples_hash, "what gave no figure keeps its samples");
+	ok(gk_store_json_get(store, timings[0].samples_hash, &samples, &e) == 0, "samples are found by hash");
+	near(json_number_value(json_array_get(json_object_get(json_object_get(samples, "a"), "ms"), 0)), 1.5, 0, "as they were");
+	ok(gk_store_verdict_find(store, id, "confirm", "c0de", &found, &e) == 0 && found == confirm,
+	   "a verdict is found by purpose and candidate");
+	ok(gk_store_verdict_find(store, id, "confirm", "dead", &found, &e) == 0 && found == 0, "or there is none");
+	ok(gk_store_timings(store, 77, &arena, &timings, &count, &e) == 0 && count == 0, "no verdict, no timings");
+	gk_store_begin(store, &e);
+	add_timed_verdict(store, id, "attempt", &found, &e);
+	gk_store_rollback(store);
+	ok(gk_store_timings(store, found, &arena, &timings, &count, &e) == 0 && count == 0, "they go with their transaction");
+	gk_store_close(store);
+}
+
 static void the_second_process_is_told_of_the_first(void)
 {
 	struct gk_err e = {0};
@@ -359,6 +421,7 @@ int main(void)
 		an_answered_prompt_is_never_sent_again,
 		a_send_without_an_end_is_lost_and_booked,
 		blobs_are_found_by_hash_inside_and_outside,
+		timings_stand_by_their_verdict,
 		the_second_process_is_told_of_the_first,
 		a_killed_writer_loses_nothing_that_was_committed,
 		bad_files_are_one_line,
