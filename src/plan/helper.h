@@ -3,17 +3,22 @@
  * same workers as candidates' kernels, for NVIDIA and AMD from one text where
  * the hardware allows it. By name:
  *
- *   fill           (ptr i32, i64 words, i32 seed): random words, other for each seed
- *   flush          (ptr i32, i64 words, ptr i32 sink): reads all words; sink has one word per program
- *   scrub          (ptr i32 sink, i32 bytes, i32 seed): random words over that many bytes of a block's shared memory;
- *                  the launcher asks for as much dynamic shared memory as a block can have
- *   copy_S_D       (ptr D dst, i64 dst strides x 8, ptr S src, i64 src strides x 8, i64 shape x 8): src cast to dst as
- *                  gk_dtype conversion does it; strides in elements, missing dimensions have shape 1
- *   set_D          (ptr D dst, i64 strides x 8, i64 shape x 8, i64 bits): a strided fill; D by size: b1 b2 b4 b8
- *   iota_D         (ptr D dst, i64 strides x 8, i64 shape x 8, i64 start, i64 step)
+ *   fill      (ptr i32, i64 words, i32 seed): random words, other for each seed
+ *   flush     (ptr i32, i64 words, ptr i32 sink): reads all words; sink has one word per program
+ *   scrub     (ptr i32 sink, i32 bytes, i32 seed): random words over that many bytes of a block's shared memory,
+ *             bytes a multiple of 4; sink (one word per program) gets what the last word read back as. The launcher
+ *             asks for as much dynamic shared memory as a block can have, and launches enough blocks to reach
+ *             every multiprocessor
+ *   copy_S_D  (ptr dst, i64 dst strides x 8, ptr src, i64 src strides x 8, i64 shape x 8): src cast to dst as
+ *             gk_strided_copy() does it, bit for bit but for the bits of a NaN; S and D are short names of
+ *             dtypes ("f16", "bf16", "f8e4m3fn", "i32", "u8", "bool"). Of one dtype: copy_bN, by bytes of an element
+ *   set_bN    (ptr dst, i64 strides x 8, i64 shape x 8, i64 bits): a strided fill of elements of N = 1, 2, 4, 8 bytes
+ *   iota_D    (ptr dst, i64 strides x 8, i64 shape x 8, i64 start, i64 step); integers as bN
  *
- * Every program of fill, flush, copy, set and iota handles GK_HELPER_BLOCK
- * elements (words); the grid is one-dimensional.
+ * Strides in elements, the first dimension outermost, in i64 scalars one after
+ * the other. Every program of fill, flush, copy, set and iota handles
+ * GK_HELPER_BLOCK elements (words); the grid is one-dimensional. All that is
+ * pointed to is aligned to its elements.
  */
 #ifndef GK_PLAN_HELPER_H
 #define GK_PLAN_HELPER_H
@@ -30,10 +35,26 @@
  * for steps that a driver has no call for. Returns how many names were written.
  */
 size_t gk_helper_list(const struct gk_plan *plan, char names[GK_HELPER_MAX][GK_HELPER_NAME]);
-/* The name of the one that a step other than a launch needs; false when the driver has a call for it. */
+/*
+ * The name of the one that a step other than a launch or choose needs; false when the driver has a call for it (dense
+ * fills of up to 4 bytes, dense copies of one dtype, dense data, nothing at all). A DATA step whose view is not
+ * dense takes copy_bN from its bytes, which the launcher has put on the device.
+ */
 bool gk_helper_of_step(const struct gk_plan_step *step, char name[GK_HELPER_NAME]);
+
+/*
+ * The numbers of copy, set and iota: dimensions that nest in both views are one, those of extent 1 gone, missing
+ * ones have shape 1 and stride 0 and come first. The order of elements stays row-major. src NULL: only dst.
+ */
+struct gk_helper_walk {
+	int64_t dst[GK_MAX_RANK], src[GK_MAX_RANK], shape[GK_MAX_RANK];
+	int64_t count; /* of elements */
+};
+void gk_helper_walk(const struct gk_plan_view *dst, const struct gk_plan_view *src, struct gk_helper_walk *walk);
 
 /* Its module as canonical Triton IR, for a target ("sm_90", "gfx942"). Unknown names are refused. */
 int gk_helper_text(const char *name, const char *target, struct gk_buf *ttir, struct gk_err *e);
+/* What it is lowered with, as a plan's kernel has it: new reference. */
+json_t *gk_helper_options(const char *name);
 
 #endif
