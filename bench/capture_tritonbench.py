@@ -197,6 +197,8 @@ class Study:
         pretend.set_modes(self.session.pretend, self.dispatch)
         self.session.pretend.answers[torch.Tensor.numpy] = self.numpy
         self.calls: List[Dict[str, Any]] = []
+        self.counts: Dict[str, int] = {}  # calls of each entry so far
+        self.leaves: List[torch.Tensor] = []  # of the call under way
         self.kept: List[plan.Step] = []
 
     def numpy(self, tensor: torch.Tensor) -> Any:
@@ -272,6 +274,8 @@ class Study:
         def called(*args: Any, **kwargs: Any) -> Any:
             if self.dispatch.inside:
                 return function(*args, **kwargs)
+            self.leaves = leaves(args, kwargs)
+            self.counts[name] = self.counts.get(name, 0) + 1
             return self.call(name, lambda: function(*args, **kwargs), times)
 
         return called
@@ -349,17 +353,19 @@ class Study:
 
     def write(self, said: Dict[str, Any], calls: List[Call]) -> None:
         try:
-            body, kernels, inputs = self.compose(calls)
+            body, kernels, inputs, places = self.compose(calls)
         except plan.Unstable as error:
             said["why"] = f"unstable_plan: {error}"
             return
         folder = os.path.join(self.out, self.name)
         for made in (folder, os.path.join(self.out, "ttir"), os.path.join(self.out, "inputs")):
             os.makedirs(made, exist_ok=True)
-        number = len(os.listdir(folder))
+        number = len([name for name in os.listdir(folder) if name.endswith(".json")])
         said["plan"] = os.path.join(self.name, f"{number}.json")
         with open(os.path.join(self.out, said["plan"]), "w", encoding="utf-8") as file:
             json.dump(body, file)
+        with open(os.path.join(folder, f"{number}.call"), "w", encoding="utf-8") as file:
+            json.dump({"entry": said["entry"], "count": self.counts.get(said["entry"], 0), "inputs": places}, file)
         for key, values in inputs.items():
             with open(os.path.join(self.out, "inputs", f"{self.name}.{number}.{key}"), "wb") as data:
                 data.write(values)
@@ -367,8 +373,8 @@ class Study:
             with open(os.path.join(self.out, "ttir", kernel.sha + ".ttir"), "w", encoding="utf-8") as file:
                 file.write(kernel.ttir)
 
-    def compose(self, calls: List[Call]) -> "tuple[Dict[str, Any], List[Any], Dict[str, bytes]]":
-        """The plan, its kernels, and the bytes of those inputs that are integers with known values."""
+    def compose(self, calls: List[Call]) -> "tuple[Dict[str, Any], List[Any], Dict[str, bytes], Dict[str, int]]":
+        """The plan, its kernels, the bytes of those inputs that are integers with known values, and by input which leaf it is."""
         last = calls[-1]
         if len(calls) > 2:
             found = plan.difference(calls[1].steps, last.steps, plan.Same())
@@ -393,9 +399,25 @@ class Study:
         }
         body = builder.plan(head, before, last.steps, last.outputs)
         values = {buffer.name: self.dispatch.values.bytes(buffer) for buffer in inputs}
+        with torch._C.DisableTorchFunction():
+            owners = [self.recorder.buffer(leaf) if is_device(leaf) else None for leaf in self.leaves]
+        places = {str(buffer.name): owners.index(buffer) for buffer in inputs if buffer in owners}
         for buffer in inputs:
             buffer.name = None
-        return body, builder.kernels, {str(key): found for key, found in values.items() if found is not None}
+        return body, builder.kernels, {str(key): found for key, found in values.items() if found is not None}, places
+
+
+def leaves(args: Any, kwargs: Any) -> List[torch.Tensor]:
+    """The tensors that a call is given, in an order that depends on its arguments alone; a module stands for those it holds."""
+    found: List[torch.Tensor] = []
+    for leaf in tree_flatten((list(args), kwargs))[0]:
+        if isinstance(leaf, torch.nn.Module):
+            found += [*leaf.parameters(), *leaf.buffers()]
+        if not isinstance(leaf, torch.Tensor) and hasattr(leaf, "__dict__"):
+            found += [value for value in vars(leaf).values() if isinstance(value, torch.Tensor)]
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+    return found
 
 
 def plan_written(steps: List[plan.Step]) -> List[Buffer]:
