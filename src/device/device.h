@@ -56,20 +56,72 @@ struct gk_device_counts {
 	uint64_t bytes_read, bytes_written, operations, atomics, launches, programs;
 };
 
+/* A kernel of our own (plan/helper.h), loaded. */
+struct gk_device_helper {
+	const char *name;
+	struct gk_device_module *module;
+};
+
 /* Where the steps of one execution run. */
 struct gk_device_run {
 	const struct gk_plan *plan;
 	struct gk_device_memory *memory;
-	struct gk_device_module *const *modules; /* one per kernel of the plan */
+	struct gk_device_module *const *modules; /* one per kernel of the plan; NULL: none of its launches is asked
+	                                            for */
+	const struct gk_device_helper *helpers;  /* for timed steps that the driver has no call for */
+	size_t helper_count;
 	uint64_t seed;
 	int threads;                    /* 0: the device's own number */
-	bool is_timed;                  /* steps are only queued */
+	bool is_timed; /* steps are only queued, and finish() looks only near the buffers */
 	uint64_t budget;                /* operations left over all launches, counted down to 1, never 0 */
 	struct gk_device_counts counts; /* summed up */
 	struct gk_finding finding;      /* the first one; nothing runs after it */
 	struct gk_err err;              /* or a failure of ours, after which nothing runs either */
 	struct gk_buf notes;            /* text of device_print; release it */
 };
+
+/* ---- for timing ---- */
+
+/* What preparing a timed call goes by; 0: not known. */
+struct gk_device_limits {
+	uint64_t cache_bytes;     /* of the last level */
+	uint64_t unused_bytes;    /* of memory, now, within the ceiling */
+	uint32_t multiprocessors;
+	uint32_t shared_bytes;    /* that one block can have */
+};
+
+/*
+ * Buffers by their sizes. Buffer i lies where buffer same[i] of with does if their mappings have one size; otherwise
+ * (or with same[i] < 0) in a mapping of its own. with must outlive what it lends. Contents are undefined, what
+ * lies around the buffers is looked at by finish() as always.
+ */
+struct gk_device_layout {
+	const uint64_t *bytes;
+	uint32_t count;
+	struct gk_device_memory *with; /* NULL: none */
+	const int32_t *same;           /* NULL: all -1 */
+	uint64_t scratch_bytes;        /* of kernels, shared with with's if that is large enough; 0: none */
+	uint64_t seed;
+};
+#define GK_DEVICE_SCRATCH UINT32_MAX /* as a buffer's number */
+
+struct gk_device_region {
+	uint64_t at, bytes; /* an address of the device */
+};
+
+/* An argument of a kernel of our own. */
+struct gk_device_value {
+	uint64_t bits;
+	uint32_t bytes;
+};
+
+/* How the device is; -1: not told. */
+struct gk_device_health {
+	int sm_mhz, memory_mhz, celsius;
+	double watts;
+	uint32_t throttle; /* bits, named by gk_throttle_names; idling is none */
+};
+extern const char *const gk_throttle_names[]; /* NULL-terminated */
 
 struct gk_device_ops {
 	const char *name;    /* of --device */
@@ -120,6 +172,23 @@ struct gk_device_ops {
 	int (*mark)(struct gk_device *device, uint32_t n, struct gk_err *e);
 	int (*elapsed)(struct gk_device *device, uint32_t from, uint32_t to, double *ms, struct gk_err *e);
 	int (*sync)(struct gk_device *device, struct gk_err *e);
+
+	/* The rest serves timing, and is NULL where there is no clock. */
+	int (*limits)(struct gk_device *device, struct gk_device_limits *limits, struct gk_err *e);
+	/* With memory_lay() the run's plan must have as many buffers; there are no inputs to compare with. */
+	int (*memory_lay)(struct gk_device *device, const struct gk_device_layout *layout,
+	                  struct gk_device_memory **memory, struct gk_err *e);
+	struct gk_device_region (*region)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer);
+	/* Done on return. */
+	int (*upload)(struct gk_device *device, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
+	int (*download)(struct gk_device *device, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
+	/* Queued. */
+	int (*copy)(struct gk_device *device, uint64_t to, uint64_t from, uint64_t bytes, struct gk_err *e);
+	/* Queued; refuses values that are not the object's parameters (but for pointers that Triton adds). */
+	int (*launch)(struct gk_device *device, struct gk_device_module *module, uint32_t programs,
+	              const struct gk_device_value *values, uint32_t count, struct gk_err *e);
+	/* The device's own view of itself; all -1 where nothing tells. whole: what takes longer as well (watts). */
+	void (*health)(struct gk_device *device, bool whole, struct gk_device_health *health);
 };
 
 #define GK_DEVICE_MARKS 1024

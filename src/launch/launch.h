@@ -69,4 +69,12 @@ int gk_launcher_execute(struct gk_launcher *launcher, struct gk_frame *frame, bo
                         enum gk_wire_type *type, json_t **json, int outputs[GK_PLAN_MAX_OUTPUTS],
                         size_t *output_count, struct gk_err *e);
 
+/* The most outputs of both sides of a time request. */
+#define GK_LAUNCH_OUTPUTS (2 * GK_PLAN_MAX_OUTPUTS)
+
+/* Answers a time frame with TIMED, as above; outputs are a's, then b's. */
+int gk_launcher_time(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline,
+                     enum gk_wire_type *type, json_t **json, int outputs[GK_LAUNCH_OUTPUTS], size_t *output_count,
+                     struct gk_err *e);
+
 #endif
