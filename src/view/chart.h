@@ -23,4 +23,25 @@ void gk_chart_shares(struct gk_buf *out, const struct gk_series *series, size_t 
  */
 bool gk_chart_map(struct gk_buf *out, const json_t *detail);
 
+/* One speedup with its interval; what was not measured says why instead. Texts may be foreign. */
+struct gk_forest_row {
+	const char *label;
+	const char *link;          /* "#t-flip", made by us, or NULL */
+	bool measured;
+	double mid, low, high;     /* ratios, above 0 */
+	double floor;              /* relative; NaN: unknown */
+	bool within_noise;
+	bool is_heading;           /* of the rows below it, that are its parts */
+	const char *words;         /* behind the figures, or in their place; "" */
+};
+/* Points and intervals on a log scale, each with the noise band around 1 (1 - floor to 1 + floor). */
+void gk_chart_forest(struct gk_buf *out, const struct gk_forest_row *rows, size_t count);
+
+/*
+ * The raw times of both sides in the order they were taken, from what the
+ * launcher told (docs/protocol.md, `timed`), with the GPU's clock below them
+ * where it is told. False, and nothing added, when there are no times in it.
+ */
+bool gk_chart_strip(struct gk_buf *out, const json_t *timed, const char *a, const char *b);
+
 #endif
