@@ -50,7 +50,7 @@ $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
 Q   := $(if $V,,@)
 say = $(if $V,@:,@echo '  $(1) $@')
 
-.PHONY: all objects unit test asan lint tidy hostile fuzz install help demo compat bench clean
+.PHONY: all objects unit test asan lint tidy hostile fuzz install help demo compat bench bundle clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
@@ -120,7 +120,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance --inline-suppr \
 		--suppressions-list=tools/cppcheck.supp '-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
 		'-Djson_object_foreach(o,k,v)=for(k=0;(v=json_object_get(o,k));)' -D_GNU_SOURCE -Isrc src
-	shellcheck --severity=warning quickstart .ci/run tests/run tests/command/*.sh tools/check_headers tools/check_docs tools/compat tools/demo
+	shellcheck --severity=warning quickstart .ci/run tests/run tests/command/*.sh tools/check_headers tools/check_docs tools/compat tools/demo tools/bundle tools/bundle_quickstart
 	mandoc -Tlint -Wwarning docs/man/*.1
 	$(MAKE) tidy
 
@@ -152,6 +152,23 @@ install: all
 	tar -c --exclude=__pycache__ $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
+# A folder and an archive that run on any x86-64 Linux with a glibc no older than this one's. Libraries lie in
+# lib/ and are found from the program (RPATH, not RUNPATH: what libraries need in turn must be found there too).
+$B/bundled/geak: $B/src/main.o $B/libgeak.a
+	@mkdir -p $(@D)
+	$(call say,link)
+	$Q$(CC) $(LDFLAGS) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib' -o $@ $^ $(LIBS)
+
+$B/bundled/libgeakbox.so: $B/libgeakbox.so
+	@mkdir -p $(@D)
+	$(call say,link)
+	$Q$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
+		-Wl,--disable-new-dtags,-rpath,'$$ORIGIN/..' -o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp)
+
+BUNDLE ?= $B
+bundle: $B/bundled/geak $B/bundled/libgeakbox.so
+	tools/bundle $B/bundled $(BUNDLE)
+
 # The agent's main job on the starter suite, with recorded answers: no network, no GPU, no key.
 demo: all
 	tools/demo $B/geak
@@ -181,6 +198,7 @@ help:
 	@echo 'make compat     the worker'"'"'s tests with triton 3.6.0, 3.7.1 and 3.9.0'
 	@echo 'make bench      the machine against the Triton interpreter'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
+	@echo 'make bundle     BUNDLE=build: a folder and an archive that run elsewhere, without development packages'
 	@echo 'make clean'
 
 clean:

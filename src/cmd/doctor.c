@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "cmd.h"
 #include "launch/launch.h"
 #include "option.h"
+#include "run/selftest.h"
 #include "view/term.h"
 
 #define PYTHON_SECONDS 60
@@ -160,6 +162,19 @@ static void look_at_driver(struct findings *all, const char *name, const char *l
 		                                       device, has_device ? " is there" : " is not there"));
 }
 
+/* A HIP verdict is sealed only with one. */
+static void look_at_selftest(struct findings *all, const json_t *facts)
+{
+	gk_free_auto char *text = facts ? gk_json_text(facts) : NULL;
+	gk_buf_auto words = GK_BUF_INIT;
+	bool passed;
+
+	if (!text)
+		return;
+	passed = gk_selftest_told(text, &words);
+	find(all, "selftest", passed ? WORKS : LACKS, gk_buf_text(&words));
+}
+
 /* As a launcher would see it; in use or not. */
 static void look_at_gpu(struct findings *all)
 {
@@ -177,6 +192,7 @@ static void look_at_gpu(struct findings *all)
 	                     strcmp(json_string_value(json_object_get(facts, "device")), "hip") == 0
 	                             ? "; geak's HIP path has not yet run on hardware"
 	                             : ""));
+	look_at_selftest(all, facts);
 }
 
 static void look_at_sandbox(struct findings *all)
@@ -238,6 +254,19 @@ static void look_at_machine(struct findings *all)
 		                                           sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
+/* A bundle says what it needs; that it runs at all shows that it is there. */
+static void look_at_glibc(struct findings *all, const char *share)
+{
+	gk_free_auto char *needed = NULL;
+	struct gk_err ignored;
+	size_t size = 0;
+
+	if (gk_file_read(gk_path_join(&all->arena, share, "glibc"), 64, &needed, &size, &ignored) == 0)
+		find(all, "glibc", WORKS,
+		     gk_arena_printf(&all->arena, "%s; this bundle needs %.*s or newer", gnu_get_libc_version(),
+		                     (int)strcspn(needed, "\n"), needed));
+}
+
 static void look_everywhere(struct findings *all)
 {
 	struct gk_place place;
@@ -247,6 +276,8 @@ static void look_everywhere(struct findings *all)
 	find(all, "geak", WORKS, GK_VERSION);
 	look_at_machine(all);
 	find(all, "geak's files", found < 0 ? FAILS : WORKS, found < 0 ? e.text : place.share);
+	if (found == 0)
+		look_at_glibc(all, place.share);
 	look_at_python(all, &place);
 	find(all, "target cpu", WORKS, "the Triton IR machine");
 	look_at_driver(all, "NVIDIA driver", "libcuda.so.1", "/dev/nvidiactl");

@@ -368,6 +368,39 @@ static void set_protocols(CURL *easy)
 #endif
 }
 
+/*
+ * Certificates of the system that we run on, where they are not where our libcurl was built to look: a bundle
+ * goes from one distribution to another. NULL: libcurl knows best.
+ */
+static const char *find_certificates(void)
+{
+	static const char *const places[] = {
+		"/etc/ssl/certs/ca-certificates.crt",                /* Debian, Ubuntu, Arch, Alpine */
+		"/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora, RHEL, Amazon */
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* newer ones of them */
+		"/etc/ssl/ca-bundle.pem",                            /* SUSE */
+		"/etc/ssl/cert.pem",                                 /* Alpine, OpenWrt */
+	};
+	const char *own = curl_version_info(CURLVERSION_NOW)->cainfo, *named = getenv("SSL_CERT_FILE");
+
+	if (named && access(named, R_OK) == 0)
+		return named;
+	if (own && access(own, R_OK) == 0)
+		return NULL;
+	for (size_t i = 0; i < gk_count_of(places); i++)
+		if (access(places[i], R_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+static void set_certificates(CURL *easy, const char *ca_file)
+{
+	const char *path = ca_file ? ca_file : find_certificates();
+
+	if (path)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, path);
+}
+
 static void set_request(struct gk_http_exchange *exchange, const struct gk_http_request *request)
 {
 	CURL *easy = exchange->easy;
@@ -381,8 +414,7 @@ static void set_request(struct gk_http_exchange *exchange, const struct gk_http_
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
 	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "geak");
-	if (request->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+	set_certificates(easy, request->ca_file);
 	if (request->connect_ms)
 		curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
 	if (request->total_ms)

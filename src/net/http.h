@@ -29,7 +29,7 @@ struct gk_http_request {
 	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body;           /* copied */
 	size_t body_size;
-	const char *ca_file;                /* NULL: the system's */
+	const char *ca_file;                /* NULL: $SSL_CERT_FILE, else the system's, wherever it keeps them */
 	int connect_ms, stall_ms, total_ms; /* 0: none */
 };
 

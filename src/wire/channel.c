@@ -37,7 +37,7 @@ static int take_stdio(struct gk_channel *channel, struct gk_err *e)
 	gk_fd_auto null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (in < 0 || out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0)
-		return gk_err_errno(e, "standard input and output cannot be taken over");
+		return gk_err_errno(e, "standard input and output cannot be taken over for frames (/dev/null takes their place)");
 	gk_channel_init(channel, gk_fd_steal(&in), gk_fd_steal(&out));
 	return 0;
 }
