@@ -29,10 +29,10 @@ from geak_worker.capture import reseed
 from lower import key_of
 from torch.utils._pytree import tree_flatten
 
-SECONDS = 150
-MACHINE_SECONDS = 60
+SECONDS = 60
+MACHINE_SECONDS = 20
 MACHINE_BUDGET = 4_000_000_000
-LARGEST = 1 << 30
+SHARED = 232448  # bytes of a block, at most, on the GPU that this was written for
 BYTES_OF = {"float64": 8, "int64": 8, "uint64": 8, "float32": 4, "int32": 4, "uint32": 4, "float16": 2, "bfloat16": 2,
             "int16": 2, "uint16": 2}  # fmt: skip
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 2e-3, torch.float16: 1e-2, torch.bfloat16: 3e-2}
@@ -85,6 +85,7 @@ class Real(Study):
             tensors = unique([t for t in tree_flatten(result)[0] if isinstance(t, torch.Tensor) and t.is_cuda])
             self.kept.append({**found, "before": before,
                               "after": {i: raw(given[at]) for i, at in found["inputs"].items()},
+                              "dtypes": {i: given[at].dtype for i, at in found["inputs"].items()},
                               "results": [t.detach().contiguous().cpu() for t in tensors]})  # fmt: skip
         return result
 
@@ -161,7 +162,7 @@ class Launcher:
 
     def execute(self, call: Dict[str, Any], out: str) -> "Tuple[Optional[Dict[str, Any]], List[bytes], str]":
         """The answer, the outputs' bytes; else why there is none."""
-        plan = with_changes(call)
+        plan = chosen_variants(with_changes(call), out)
         inputs = [i for i, buffer in enumerate(plan["buffers"]) if buffer.get("input")]
         missing = [plan["buffers"][i]["input"] for i in inputs if plan["buffers"][i]["input"] not in call["before"]]
         if missing:
@@ -223,6 +224,33 @@ class Launcher:
         return answer.json, outputs, f"{finding['kind']}: {finding['message'][:160]}" if finding else ""
 
 
+def fits(plan: Dict[str, Any], launch: Dict[str, Any], out: str) -> bool:
+    """Whether the launch's shared memory is there, as the autotuner would find out."""
+    path = os.path.join(out, "objects", key_of(plan["kernels"][launch["kernel"]]) + ".json")
+    if not os.path.exists(path):
+        return False
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["shared"] <= SHARED
+
+
+def chosen_variants(plan: Dict[str, Any], out: str) -> Dict[str, Any]:
+    """The plan with the first fitting variant of each autotuned launch in its place, without the kernels of the others."""
+    steps: List[Dict[str, Any]] = []
+    for step in plan["steps"]:
+        if step["op"] == "choose":
+            variants = [v for v in step["variants"] if fits(plan, v["launch"], out)] or step["variants"]
+            steps += [*variants[0].get("pre", []), dict(variants[0]["launch"])]
+        else:
+            steps.append(dict(step))
+    used: List[int] = []
+    for step in [*plan["prologue"], *steps]:
+        if "kernel" in step:
+            if step["kernel"] not in used:
+                used.append(step["kernel"])
+            step["kernel"] = used.index(step["kernel"])
+    return {**plan, "steps": steps, "kernels": [plan["kernels"][i] for i in used]}
+
+
 def with_changes(call: Dict[str, Any]) -> Dict[str, Any]:
     """The plan, with what it changes of its inputs as further outputs."""
     plan = json.loads(json.dumps(call["plan"]))
@@ -232,14 +260,6 @@ def with_changes(call: Dict[str, Any]) -> Dict[str, Any]:
             plan["outputs"].append({"name": "changed " + key, "buf": index, "at": 0, "dtype": "uint8",
                                     "shape": [buffer["bytes"]], "strides": [1]})  # fmt: skip
     return plan
-
-
-def dtype_at(call: Dict[str, Any], buffer: int) -> torch.dtype:
-    """The element type that launches or outputs see in the buffer, as far as the plan tells; else bytes."""
-    for view in [*call["plan"]["outputs"], *[s["dst"] for s in call["plan"]["steps"] if "dst" in s]]:
-        if view["buf"] == buffer:
-            return getattr(torch, view["dtype"])
-    return torch.uint8
 
 
 def wanted(call: Dict[str, Any], index: int, output: Dict[str, Any]) -> Optional[torch.Tensor]:
@@ -271,18 +291,22 @@ def distance(got: bytes, want: torch.Tensor, dtype: torch.dtype) -> "Tuple[bool,
     return False, float((x - y).abs().max()) / (scale or 1.0) if y.numel() else 0.0, allowed
 
 
-def judge(call: Dict[str, Any], outputs: List[bytes], why: str) -> Dict[str, Any]:
+def judge(call: Dict[str, Any], answer: Optional[Dict[str, Any]], outputs: List[bytes], why: str) -> Dict[str, Any]:
     """What is told of one way: bit-identical, worst distance, agrees, or why there is nothing to compare."""
     if why:
         return {"why": why}
+    unwritten = sum(output["poisoned"] for output in answer["outputs"]) if answer else 0
     plan, exact, worst, agrees, compared = with_changes(call), True, 0.0, True, 0
     for index, (output, got) in enumerate(zip(plan["outputs"], outputs)):
         want = wanted(call, index, output)
         if want is None:
             return {"why": "the real call returned fewer tensors"}
-        as_type = dtype_at(call, output["buf"]) if want.dtype is torch.uint8 else want.dtype
+        name = output["name"]
+        as_type = call["dtypes"][name[8:]] if name.startswith("changed ") else want.dtype
         same, far, allowed = distance(got, want, as_type)
         exact, worst, agrees, compared = exact and same, max(worst, far), agrees and far <= allowed, compared + 1
+    if compared and not agrees and unwritten:
+        return {"why": f"{unwritten} elements of the outputs are never written"}
     return {"exact": exact, "worst": worst, "agrees": agrees} if compared else {"why": "nothing to compare"}
 
 
@@ -292,8 +316,8 @@ def machine_of(geak: str, out: str, kept: str) -> List[Dict[str, Any]]:
     with open(kept, "rb") as file:
         told = []
         for call in pickle.load(file):
-            _, outputs, why = launcher.execute(call, out)
-            told.append(judge(call, outputs, why))
+            answer, outputs, why = launcher.execute(call, out)
+            told.append(judge(call, answer, outputs, why))
     launcher.process.kill()
     launcher.process.wait()
     return told
@@ -331,8 +355,8 @@ def main() -> int:
             continue
         with open(kept[name], "rb") as file:
             for call in pickle.load(file):
-                _, outputs, refused = launcher.execute(call, chosen.out)
-                sealed.setdefault(name, []).append(judge(call, outputs, refused))
+                answer, outputs, refused = launcher.execute(call, chosen.out)
+                sealed.setdefault(name, []).append(judge(call, answer, outputs, refused))
     launcher.process.kill()
     launched = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:

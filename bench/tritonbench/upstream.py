@@ -90,7 +90,7 @@ def main() -> int:
         kinds = sorted({str(json.loads(line).get("verdict", json.loads(line)).get("kind")) for line in
                         done.stdout.splitlines() if line.startswith("{")})  # fmt: skip
         batches.append(each)
-        speed = (verdict.get("verdict", verdict).get("speedup") or {}).get("mean")
+        speed = (verdict.get("speedup") or {}).get("mean")
         print(f"| {name} | {theirs[0]:.1f} | call {theirs[1]}, exec {theirs[2]}, {theirs[3]} | {took:.2f} | {each:.2f} | "
               f"{', '.join(kinds)}{f', {speed:.2f}x' if speed else ''} |", flush=True)  # fmt: skip
         if not theirs[2]:
