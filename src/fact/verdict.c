@@ -13,8 +13,10 @@ const char *const gk_evidence_names[] = {"none", "simulated", "sealed", "contain
 
 void gk_verdict_release(struct gk_verdict *verdict)
 {
-	for (size_t i = 0; i < verdict->case_count; i++)
+	for (size_t i = 0; i < verdict->case_count; i++) {
 		json_decref(verdict->cases[i].detail);
+		json_decref(verdict->cases[i].samples);
+	}
 	json_decref(verdict->notes);
 	json_decref(verdict->counts);
 	json_decref(verdict->kernels);
@@ -62,6 +64,27 @@ static json_t *speedup_to_json(const struct gk_speedup *speedup)
 	return object;
 }
 
+static const struct {
+	const char *name;
+	size_t offset;
+} spent_parts[] = {
+	{"total", offsetof(struct gk_spent, total)},     {"start", offsetof(struct gk_spent, start)},
+	{"capture", offsetof(struct gk_spent, capture)}, {"lower", offsetof(struct gk_spent, lower)},
+	{"oracle", offsetof(struct gk_spent, oracle)},   {"exec", offsetof(struct gk_spent, exec)},
+	{"perf", offsetof(struct gk_spent, perf)},       {"reference", offsetof(struct gk_spent, reference)},
+	{"gpu", offsetof(struct gk_spent, gpu)},
+};
+
+static json_t *spent_to_json(const struct gk_spent *spent)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < gk_count_of(spent_parts); i++)
+		json_object_set_new(object, spent_parts[i].name,
+		                    json_real(*(const double *)(const void *)((const char *)spent + spent_parts[i].offset)));
+	return object;
+}
+
 static json_t *core_to_json(const struct gk_verdict *verdict)
 {
 	json_t *object = json_object();
@@ -89,6 +112,7 @@ json_t *gk_verdict_to_json(const struct gk_verdict *verdict)
 	json_object_set_new(object, "verdict", core_to_json(verdict));
 	json_object_set_new(object, "speedup", speedup_to_json(&verdict->speedup));
 	json_object_set_new(object, "stages_ms", stages);
+	json_object_set_new(object, "ms", spent_to_json(&verdict->spent));
 	json_object_set_new(object, "cases", cases);
 	json_object_set_new(object, "notes", or_null(verdict->notes));
 	json_object_set_new(object, "counts", or_null(verdict->counts));
@@ -126,6 +150,17 @@ static int read_stages(const struct gk_node *at, void *out, struct gk_arena *are
 		if (stage.value && gk_node_double(&stage, &stages_ms[i], e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* Parts that another geak knows are left out. */
+static int read_spent(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
+{
+	(void)arena;
+	(void)e;
+	for (size_t i = 0; i < gk_count_of(spent_parts); i++)
+		*(double *)(void *)((char *)out + spent_parts[i].offset) =
+			json_number_value(json_object_get(at->value, spent_parts[i].name));
 	return 0;
 }
 
@@ -203,6 +238,7 @@ static int read_verdict(const struct gk_node *at, struct gk_verdict *verdict, st
 		{"verdict", GK_FIELD_NODE, 0, true, 0, 0, NULL, read_core},
 		{"speedup", GK_FIELD_NODE, offsetof(struct gk_verdict, speedup), true, 0, 0, NULL, read_speedup},
 		{"stages_ms", GK_FIELD_NODE, offsetof(struct gk_verdict, stages_ms), true, 0, 0, NULL, read_stages},
+		{"ms", GK_FIELD_NODE, offsetof(struct gk_verdict, spent), false, 0, 0, NULL, read_spent},
 		{"cases", GK_FIELD_NODE, 0, true, 0, 0, NULL, skip_node},
 		{"notes", GK_FIELD_NODE, offsetof(struct gk_verdict, notes), false, 0, 0, NULL, read_any},
 		{"counts", GK_FIELD_NODE, offsetof(struct gk_verdict, counts), false, 0, 0, NULL, read_any},

@@ -54,6 +54,7 @@ struct gk_spent {
 	double lower;   /* from the first request to the last answer */
 	double oracle;  /* nothing else was under way than the oracle's inputs and expected values */
 	double exec;    /* executions and comparisons */
+	double reference; /* waiting for what it is measured against to be judged */
 	double perf;    /* timing */
 	double gpu;     /* the GPU was held by this candidate: what launchers say of executions and timings */
 };
