@@ -1,0 +1,130 @@
+"""Where the wall time of a verdict goes, and how many verdicts a second a batch gives, on the GPU that is here.
+
+    python bench/judge/stages.py --geak build/geak [--alone 3] [--batch 200] [--jobs N] [--only alone,one,batch,exec]
+
+alone   each starter reference as a candidate of a `geak eval` of its own: everything starts from nothing
+one     candidates one after the other in one `geak eval` (-j 1): medians by what the time went into
+auto    the same for a kernel with twenty autotune configurations
+batch   so many candidates in one `geak eval`, over all tasks: verdicts a second, timed; and without perf (exec)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKS = ["vector_add", "row_softmax", "flip", "layer_norm", "matmul_bias_act"]
+PARTS = ["total", "start", "capture", "lower", "oracle", "reference", "exec", "perf", "gpu"]
+AUTO = '''import torch
+import triton
+import triton.language as tl
+
+# CONFIGS
+@triton.autotune(configs=[triton.Config({"BLOCK": b}, num_warps=w) for b in (256, 512, 1024, 2048, 4096) for w in (1, 2, 4, 8)], key=["columns"])
+@triton.jit
+def flip_kernel(x_ptr, out_ptr, row_stride, column_stride, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < columns
+    source = (columns - 1 - column).to(tl.int64)
+    x = tl.load(x_ptr + row * row_stride + source * column_stride, mask=inside)
+    tl.store(out_ptr + row * columns + column, x, mask=inside)
+
+
+def flip(x: torch.Tensor) -> torch.Tensor:
+    rows, columns = x.shape
+    out = torch.empty((rows, columns), dtype=x.dtype, device=x.device)
+    flip_kernel[lambda meta: (rows, triton.cdiv(columns, meta["BLOCK"]))](x, out, x.stride(0), x.stride(1), columns)
+    return out
+'''
+
+
+def reference(task: str) -> str:
+    return (ROOT / "suites/starter" / task / "reference.py").read_text()
+
+
+def run(geak: str, task: str, texts: List[str], *options: str) -> "tuple[float, List[Dict[str, Any]]]":
+    """Seconds and results."""
+    lines = "".join(json.dumps({"id": str(i), "candidate": text}) + "\n" for i, text in enumerate(texts))
+    start = time.monotonic()
+    done = subprocess.run([geak, "eval", task, "-c", "-", "--jsonl", *options], input=lines, capture_output=True, text=True)
+    took = time.monotonic() - start
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(results) != len(texts):
+        print(f"{task}: {len(results)} of {len(texts)}: {done.stderr[-300:]}")
+    for result in results:
+        if result["verdict"]["outcome"] != "pass":
+            print(f"{task}: {result['verdict']['kind']}: {result['verdict']['message'][:200]}")
+            break
+    return took, results
+
+
+def row(name: str, results: List[Dict[str, Any]], wall: Optional[float]) -> str:
+    cells = [f"{statistics.median(r['ms'][part] for r in results):.0f}" for part in PARTS]
+    return f"| {name} | {len(results)} | {'' if wall is None else f'{wall:.2f}'} | {' | '.join(cells)} |"
+
+
+HEAD = "| task | candidates | process, s | " + " | ".join(f"{p}, ms" for p in PARTS) + " |\n" + "|---" * (3 + len(PARTS)) + "|"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="wall time of verdicts by stage")
+    parser.add_argument("--geak", default=os.environ.get("GEAK", "build/geak"))
+    parser.add_argument("--alone", type=int, default=2)
+    parser.add_argument("--one", type=int, default=9)
+    parser.add_argument("--batch", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="alone,one,auto,batch,exec")
+    chosen = parser.parse_args()
+    facts = json.loads(subprocess.run([chosen.geak, "launcher", "--describe"], capture_output=True, text=True).stdout or "{}")
+    print(f"{facts.get('kind', 'no GPU: the machine')}, {os.cpu_count()} processors")
+    only = chosen.only.split(",")
+    if "alone" in only:
+        print("\nEach in a process of its own, from nothing\n\n" + HEAD)
+        for task in TASKS:
+            walls, results = [], []
+            for i in range(chosen.alone):
+                wall, some = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# alone {i}\n"])
+                walls.append(wall)
+                results += some
+            print(row(task, results, statistics.median(walls)), flush=True)
+    if "one" in only:
+        print("\nOne after the other in one process; the first is left out\n\n" + HEAD)
+        everything = []
+        for task in TASKS:
+            _, results = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# one {i}\n" for i in range(chosen.one)], "-j", "1")
+            everything += results[1:]
+            print(row(task, results[1:], None), flush=True)
+        print(row("all", everything, None))
+    if "auto" in only:
+        print("\nTwenty autotune configurations, one after the other; the first is left out\n\n" + HEAD)
+        # other names of variables make other code: the cache of lowered kernels does not know them
+        texts = [AUTO.replace("source", f"source_{i}_{os.getpid()}").replace("- 1 - column", f"- {i + 1} - column + {i}") for i in range(5)]
+        _, results = run(chosen.geak, "starter/flip", texts, "-j", "1")
+        print(row("flip", results[1:], None), flush=True)
+    for name, options in (("batch", []), ("exec", ["--no-perf"])):
+        if name not in only:
+            continue
+        print(f"\nA batch of {chosen.batch}, {chosen.jobs} at once{', without perf' if options else ''}\n\n" + HEAD)
+        each, seconds, busy = chosen.batch // len(TASKS), 0.0, 0.0
+        for task in TASKS:
+            wall, results = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# batch {i}\n" for i in range(each)],
+                                "-j", str(chosen.jobs), *options)  # fmt: skip
+            seconds += wall
+            busy += sum(r["ms"]["gpu"] for r in results) / 1000
+            print(row(task, results, wall), flush=True)
+        print(f"\n{each * len(TASKS)} verdicts in {seconds:.1f} s: {each * len(TASKS) / seconds:.2f} a second, starts of five processes "
+              f"included; the GPU was held {100 * busy / seconds:.0f} % of the time")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
