@@ -3,38 +3,36 @@
  * each other, with an interval that knows where the noise comes from: calls
  * within one load of the code differ less than loads do.
  *
- * Theory of operation. A pair gives one number, log(a/b): what drifts slowly
- * (clocks, heat, a neighbour) is in both and cancels. A group is what the pairs
- * of one load have in common; its figure is the median of its numbers, which
- * outliers do not move. The estimate is the mean of the groups' figures,
- * weighted by their pairs: a mean, because a load that is slower is part of
- * what one gets, and because averages of medians resolve what the ticks of a
- * clock hide.
+ * Theory of operation. A pair gives one number, log(a/b): what drifts (clocks,
+ * heat, a neighbour) is in both and cancels. A group is what the pairs of one
+ * load have in common; its figure is the median of its numbers, which outliers
+ * do not move. The estimate is the mean of the groups' figures, weighted by
+ * their pairs: a mean, because a load that is slower is part of what one gets,
+ * and because a mean of medians resolves more than one median of a clock that
+ * ticks. The difference of the logs of both sides' medians is the other natural
+ * estimate: as good without drift, worse with it.
  *
- * The difference of the logs of both sides' medians would be the other
- * natural estimate; under drift its error is several times larger, without
- * drift the same (bench/results/clock_simulated.md).
- *
- * The interval is a percentile bootstrap: groups are drawn whole, with
- * replacement. (A second draw, of pairs within each group drawn, counts the
- * noise of calls twice, since it is in the spread of the groups already:
- * intervals up to 1.4 times as wide as they must be.) Percentiles of so few
- * groups are too narrow, by two known factors: the spread of G figures about
- * their own mean is sqrt((G-1)/G) of the true one, and a spread known from
- * G figures needs Student's quantile with G-1 degrees of freedom where the
- * percentiles stand for the normal one. Both bounds are moved away from the
- * estimate by sqrt(G/(G-1)) * t/z, with G the effective number of groups,
- * (sum of weights)^2 / (sum of squared weights).
- *
- * With fewer than GK_RATIO_GROUPS groups the loads cannot be judged by their
- * spread (two groups: t is 13): then the pairs are drawn within each
- * group, and the interval is about the noise of calls alone.
+ * The interval has two levels and is the wider of both:
+ *   groups: the spread of the G figures is that of loads and of calls together.
+ *     The mean is off by Student's t with G-1 degrees of freedom times its
+ *     standard error, G being the effective number, (sum of weights)^2 / sum of
+ *     squared weights. Percentiles of resampled groups are too narrow with few
+ *     groups, by sqrt((G-1)/G) and by normal over t quantile: with 8, 7
+ *     to 9 of 100 intervals miss the truth instead of 5. Corrected for both, they
+ *     are this very interval, with the noise of drawing on top. Draws of pairs
+ *     within drawn groups count the noise of calls twice: it is in the spread
+ *     of the groups already.
+ *   pairs: drawn with replacement within each group (bootstrap), t with n-G
+ *     degrees of freedom. Known far better than the spread of groups, and never
+ *     more than the truth: keeps the interval from being narrow by luck.
+ * With one group only the pairs count: the interval knows nothing of loads.
+ * bench/results/clock_simulated.md has figures of all of this.
  *
  * Looking again and again: a caller that stops when half_width is small enough
- * stops more often where the spread happened to come out small. Looking after
- * every chunk of 32 pairs, from GK_RATIO_FIRST on, costs about one percent of
- * coverage: tests/unit/stat/t_ratio.c holds it under 7 % of A/A measurements
- * that exclude 1.
+ * stops more often where the spread happened to come out small, and misses the
+ * truth more often. With looks every 32 pairs from GK_RATIO_FIRST on, that costs up
+ * to two of a hundred intervals (where stopping is decided late, near the cap);
+ * tests/unit/stat/t_ratio.c holds it below 7 % of A/A measurements that exclude 1.
  */
 #ifndef GK_STAT_RATIO_H
 #define GK_STAT_RATIO_H
@@ -61,15 +59,15 @@ struct gk_ratio {
 	size_t count, groups;
 };
 
-#define GK_RATIO_LEVEL  0.95
-#define GK_RATIO_GROUPS 4  /* from which on the interval rests on the spread of groups */
-#define GK_RATIO_FIRST  64 /* pairs before which no one should stop */
+#define GK_RATIO_LEVEL   0.95
+#define GK_RATIO_FIRST   64 /* pairs before which no one should stop */
+#define GK_RATIO_UNKNOWN 7. /* half_width of a single pair */
 
 /* The same pairs, seed and level (0.5 to 0.999) give the same interval. No pairs: all zero. */
 void gk_ratio_estimate(const struct gk_pair *pairs, size_t count, uint64_t seed, double level,
                        struct gk_ratio *ratio);
 
-/* Whether a measurement to half_width may stop here: enough pairs, from enough groups, narrow enough. */
-bool gk_ratio_is_precise(const struct gk_ratio *ratio, double half_width);
+/* Whether a measurement over that many groups may stop here: enough pairs, all groups seen, narrow enough. */
+bool gk_ratio_is_precise(const struct gk_ratio *ratio, size_t groups, double half_width);
 
 #endif

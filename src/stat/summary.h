@@ -16,9 +16,9 @@ double gk_mean(const double *numbers, size_t count);
 /* All greater than 0. */
 double gk_geomean(const double *numbers, size_t count);
 
-/* Quantile of the normal distribution, share within 0 .. 1 (Acklam's rational form after one step of Halley's; 1e-15). */
+/* The number that a share (0 .. 1, exclusive) of the standard normal distribution lies below. */
 double gk_normal_quantile(double share);
-/* Student's with df >= 1 degrees of freedom, by Hill's expansion (Algorithm 396, CACM 1970) and exactly for df below 2.5. */
+/* The same of Student's distribution with df degrees of freedom, at least 1; right to 1e-6 for shares within 0.0005 .. 0.9995. */
 double gk_student_quantile(double share, double df);
 
 #endif
