@@ -10,22 +10,23 @@
  *   call: of b a failure, of a a fault of the task (outcome INFRA, kind "task").
  *   Outputs that differ are only a note where the side's kernels use atomics.
  *
- *   clock_mismatch: the host's clock reads longer for b than the device's events,
- *   by more than
- *       max(10 % of host, floor * host, 2 ticks, min(3 us, host / 2)), at most host / 2.
- *   Only that direction is a forgery that pays: an event that reads longer than the host
- *   costs the candidate. 3 us are what a host's clock errs by at most per call when the
- *   queue is full; they are never more than half of what it read, so that a time that was
- *   made less than half is always seen, however short the kernel.
- *   a's events reading longer than the host would pay as well: judged by the same
- *   tolerance, less what they did when a was alone; no tolerance for less is needed, since
- *   sabotage below sees it better. The slower figure of b, the faster of a count then.
+ *   clock_mismatch, where the host's clock was read:
+ *       the events of b read shorter than the host did, by more than
+ *           min(host / 2, max(10 % of host, floor * host, 2 ticks, min(3 us, host / 2)))
+ *       or those of a read longer than the host did, likewise of the event's figure, and beyond what
+ *       they did when a was alone.
+ *     Only these two pay; the other directions cost whoever forges. 3 us is what the host's clock
+ *     is off by per call of a full queue, gaps between kernels included. The tolerance is never more than
+ *     half, so that a time that reads less than half of what passed is seen however short it is.
+ *     The slower figure counts for b, the faster one for a.
  *
  *   sabotage: a beside b is slower than a was alone, by more than max(5 %, 3 floors) and
- *   2 ticks, after what a lower clock of the GPU (health, both times) explains.
+ *     2 ticks, after what a lower clock of the GPU (health, both times) explains. The floor is
+ *     counted up to 10 %: a noisy measurement is no licence.
  *
- * The interval is that of stat/ratio.h, widened by half a tick of each side; floor is that of the A/A
- * measurement, at least one tick.
+ * The interval is that of stat/ratio.h, widened by half a tick of each side: a median of times that are
+ * whole ticks can be that far off, however many there are. floor is that of `alone`, at least one tick.
+ * Without a pair that is left, nothing is measured, and nobody is at fault: INFRA, kind "infra".
  */
 #ifndef GK_JUDGE_MEASURE_H
 #define GK_JUDGE_MEASURE_H
@@ -38,6 +39,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "fact/verdict.h"
+#include "judge/describe.h"
 #include "plan/plan.h"
 #include "task/task.h"
 
@@ -52,6 +54,7 @@ struct gk_measure_setup {
 	const json_t *timed;        /* a against b */
 	const json_t *alone;        /* a against a, or a without b, of the same case, before b was loaded; or NULL */
 	const struct gk_task *task; /* which inputs may be written; NULL: any */
+	const struct gk_source *source; /* of b, for the line that a finding names; or NULL */
 	struct gk_measure_side a, b;
 	uint64_t seed;              /* of the bootstrap */
 };
