@@ -63,7 +63,7 @@ $B/libgeak.a: $(OBJ)
 	$Qar rcs $@ $^
 
 # The sandbox from within, for the worker's ctypes: never instrumented, the interpreter is not either.
-BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount inside stub)
+BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount root group inside peer stub)
 $B/libgeakbox.so: $(BOX_SRC) $(wildcard src/box/*.h)
 	@mkdir -p $(@D)
 	$(call say,cc)
@@ -143,7 +143,7 @@ fuzz:
 	$B/fuzz/fuzz_$(FUZZ) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix=$B/fuzz/found/$(FUZZ)- $B/fuzz/found/$(FUZZ) tests/fuzz/corpus/$(FUZZ)
 
-SHARED := worker prompts recipes knowledge suites
+SHARED := worker prompts recipes knowledge suites selftest
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/geak $(DESTDIR)$(PREFIX)/share/geak \
 		$(DESTDIR)$(PREFIX)/share/man/man1

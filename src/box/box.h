@@ -1,7 +1,7 @@
 /*
  * Within the room: what the spawner and the library for the zygote share.
- * tree.c, landlock.c, filter.c, mount.c, inside.c and stub.c make up
- * libgeakbox.so and know nothing of base/.
+ * tree.c, landlock.c, filter.c, mount.c, root.c, group.c, inside.c, peer.c and
+ * stub.c make up libgeakbox.so and know nothing of base/.
  */
 #ifndef GK_BOX_BOX_H
 #define GK_BOX_BOX_H
@@ -27,9 +27,14 @@ size_t gk_box_tree_kill(pid_t root, struct box_process **list);
 /* ---- landlock.c ---- */
 
 int gk_box_landlock_abi(void); /* 0: none */
-/* Reading and executing everywhere but in /dev, writing below folder (may be NULL) and to /dev/null only. -1
- * with errno. */
-int gk_box_landlock(const char *folder);
+struct box_paths {
+	const char *readable; /* one path a line: read and executed; NULL: everything but /dev and /proc of others */
+	const char *writable; /* one path a line, or NULL */
+	bool own_proc;        /* /proc shows nobody else: all of it is readable */
+	bool devices;         /* /dev may be used as it is: a GPU's driver */
+};
+/* What is named, /dev/null and its like, and this process in /proc; nothing else. -1 with errno. */
+int gk_box_landlock(const struct box_paths *paths);
 
 /* ---- filter.c ---- */
 
@@ -38,6 +43,9 @@ struct box_filter {
 	bool own_mounts;      /* all is read-only: what Landlock does not cover (chmod and its like) needs no
 	                         filter */
 	bool count_creations; /* clone asks the listener */
+	bool is_peer;         /* of geak's own: memory files are allowed */
+	bool no_programs;     /* neither programs nor processes are started; threads are */
+	bool all_threads;     /* of this process, not only the calling one */
 };
 /* Installs the filter; *listener gets the notification descriptor, or -1. -1 with errno. */
 int gk_box_filter(const struct box_filter *filter, int *listener);
@@ -45,10 +53,24 @@ bool gk_box_filter_can_count(void);
 /* Answers one notification: creations beyond *left fail. False when the listener is of no more use. */
 bool gk_box_filter_answer(int listener, int64_t *left);
 
+/* ---- inside.c ---- */
+
+int gk_box_drop_rights(void); /* no capability, now or ever; -1 with errno */
+
+/* ---- group.c ---- */
+
+struct gk_box_group; /* spawn.h */
+
+/* A control group for this process's candidates. -1 where there can be none. */
+int gk_box_group_make(struct gk_box_group *group);
+void gk_box_group_remove(const char *path); /* whoever is still in it is killed */
+
 /* ---- mount.c; safe between fork and exec ---- */
 
 /* In a new mount namespace: nothing travels back, all is read-only. -1 with errno. */
 int gk_box_mount_private(void);
+/* Everything at and below path. 0 as well where the kernel has no call for it. */
+int gk_box_mount_read_only(const char *path);
 int gk_box_mount_tmp(const char *folder, int64_t bytes);
 int gk_box_mount_proc(void);
 

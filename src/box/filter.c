@@ -1,6 +1,6 @@
 /*
- * The seccomp filter of candidates: everything is allowed but a list. Two
- * things need more than a list. Creations of processes and threads ask the
+ * The seccomp filters of candidates and of geak's own peers: everything is
+ * allowed but a list. Two things need more than a list. Creations of processes and threads ask the
  * stub, which counts them: RLIMIT_NPROC exempts root, and root is what we are
  * in many containers. And without a pid namespace signals to others are
  * refused, since zygote and geak run under the same user.
@@ -27,16 +27,25 @@ static const char *const denied[] = {
 	"pidfd_send_signal", "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module",
 	"finit_module", "delete_module", "reboot", "syslog", "acct", "quotactl", "quotactl_fd", "iopl", "ioperm",
 	"lookup_dcookie", "vhangup", "personality", "io_uring_setup", "io_uring_enter", "io_uring_register",
+	"process_mrelease", "seccomp", "modify_ldt", "uselib", "nfsservctl",
 	/* keys, clocks, names */
 	"keyctl", "add_key", "request_key", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
 	"sethostname", "setdomainname", "swapon", "swapoff",
 	/* mounts and namespaces */
 	"mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "mount_setattr", "move_mount", "open_tree",
 	"fsopen", "fsconfig", "fsmount", "fspick", "open_by_handle_at", "name_to_handle_at", "fanotify_init",
+	/* what happens to files of others */
+	"inotify_init", "inotify_init1", "fanotify_mark", "mknod", "mknodat",
 	/* memory that no limit counts, and ways out of the box */
-	"memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open", "socket", "move_pages",
-	"migrate_pages",
+	"memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open", "mq_unlink", "socket", "connect",
+	"bind", "listen", "accept", "accept4", "move_pages", "migrate_pages", "set_mempolicy_home_node",
 };
+
+/* Only candidates: peers hand over results in memory files. */
+static const char *const denied_to_candidates[] = {"memfd_create"};
+
+/* A launcher's: what it needs is open. */
+static const char *const starting[] = {"execve", "execveat", "fork", "vfork"};
 /* clang-format on */
 
 /* Landlock knows opening, making and removing, but not these: an owner could lock everybody out. */
@@ -61,17 +70,57 @@ static int deny(scmp_filter_ctx filter, const char *const *names, size_t count)
 	return 0;
 }
 
-static int deny_all(scmp_filter_ctx filter, bool own_mounts)
-{
-	size_t count = sizeof changes_of_files / sizeof changes_of_files[0];
+#define DENY(names) deny(filter, names, sizeof(names) / sizeof(names)[0])
 
-	if (deny(filter, denied, sizeof denied / sizeof denied[0]) < 0)
-		return -1;
-	if (!own_mounts && deny(filter, changes_of_files, count) < 0)
-		return -1;
+static int deny_when(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1, condition);
+}
+
+/*
+ * Calls that are harmless but for one argument: a datagram socket of a pair reaches every socket with a name;
+ * F_SETOWN and its like have the kernel send signals, also SIGKILL; the others type into terminals.
+ */
+static int deny_arguments(scmp_filter_ctx filter)
+{
+	static const unsigned sockets[] = {2, 3, 4}, ioctls[] = {0x5412, 0x541c, 0x541d, 0x8901, 0x8902, 0x5423};
+	static const int fcntls[] = {8, 10, 15}; /* F_SETOWN, F_SETSIG, F_SETOWN_EX */
+	int code = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		code |= deny_when(filter, SCMP_SYS(socketpair), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, sockets[i]));
+	for (size_t i = 0; i < 6; i++)
+		code |= deny_when(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, ioctls[i]));
+	for (size_t i = 0; i < 3; i++)
+		code |= deny_when(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, (unsigned)fcntls[i]));
 	/* Limits of others; getrlimit() is prlimit64(0, ..). */
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
-	                        SCMP_A0(SCMP_CMP_NE, 0, 0));
+	return code | deny_when(filter, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0, 0));
+}
+
+/* Priority and processors of others; one's own go by 0. By user or group they would be everybody's. */
+static int keep_schedules_in(scmp_filter_ctx filter)
+{
+	static const int aimed[] = {SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_setparam),
+	                            SCMP_SYS(sched_setattr)};
+	int code = deny_when(filter, SCMP_SYS(setpriority), SCMP_A0(SCMP_CMP_NE, 0, 0)) |
+	           deny_when(filter, SCMP_SYS(setpriority), SCMP_A1(SCMP_CMP_NE, 0, 0)) |
+	           deny_when(filter, SCMP_SYS(ioprio_set), SCMP_A1(SCMP_CMP_NE, 0, 0)) |
+	           deny_when(filter, SCMP_SYS(ioprio_set), SCMP_A0(SCMP_CMP_NE, 1, 0));
+
+	for (size_t i = 0; i < sizeof aimed / sizeof aimed[0]; i++)
+		code |= deny_when(filter, aimed[i], SCMP_A0(SCMP_CMP_NE, 0, 0));
+	return code;
+}
+
+static int deny_all(scmp_filter_ctx filter, const struct box_filter *wanted)
+{
+	if (DENY(denied) < 0 || deny_arguments(filter) != 0)
+		return -1;
+	if (!wanted->is_peer && (DENY(denied_to_candidates) < 0 || keep_schedules_in(filter) != 0))
+		return -1;
+	if (!wanted->is_peer && !wanted->own_mounts && DENY(changes_of_files) < 0)
+		return -1;
+	return wanted->no_programs ? DENY(starting) : 0;
 }
 
 static int keep_signals_in(scmp_filter_ctx filter)
@@ -88,7 +137,7 @@ static int keep_signals_in(scmp_filter_ctx filter)
 }
 
 /* clone3 has its flags in memory, where they can change behind our back; glibc falls back to clone. */
-static int guard_creations(scmp_filter_ctx filter, bool count)
+static int guard_creations(scmp_filter_ctx filter, bool count, bool no_programs)
 {
 	static const int creating[] = {SCMP_SYS(clone), SCMP_SYS(fork), SCMP_SYS(vfork)};
 
@@ -97,6 +146,10 @@ static int guard_creations(scmp_filter_ctx filter, bool count)
 	for (size_t i = 0; count && i < sizeof creating / sizeof creating[0]; i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_NOTIFY, creating[i], 0) < 0)
 			return -1;
+	/* Threads are made with CLONE_THREAD, processes without. */
+	if (no_programs && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+	                                    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) < 0)
+		return -1;
 	for (uint64_t flag = 1; !count && flag <= NAMESPACE_FLAGS; flag <<= 1)
 		if (flag & NAMESPACE_FLAGS &&
 		    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
@@ -122,8 +175,10 @@ int gk_box_filter(const struct box_filter *wanted, int *listener)
 		goto out;
 	/* Calls of the 32-bit table would pass by the list. */
 	code = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
-	if (code < 0 || deny_all(filter, wanted->own_mounts) < 0 ||
-	    guard_creations(filter, wanted->count_creations) < 0 ||
+	if (code == 0 && wanted->all_threads)
+		code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (code < 0 || deny_all(filter, wanted) < 0 ||
+	    guard_creations(filter, wanted->count_creations, wanted->no_programs) < 0 ||
 	    (!wanted->own_pids && keep_signals_in(filter) < 0)) {
 		code = code < 0 ? code : -EINVAL;
 		goto out;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -84,12 +85,20 @@ static int set_limits(struct setup *s)
 		return failed(s, "limit of file size");
 	if (in->processes > 0 && limit(RLIMIT_NPROC, in->processes) < 0)
 		return failed(s, "limit of processes");
-	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0 || limit(RLIMIT_NOFILE, MAX_FILES) < 0)
+	/* One byte, not none: with none, a core_pattern that is a pipe is still fed. */
+	if (limit(RLIMIT_CORE, 1) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0 || limit(RLIMIT_NOFILE, MAX_FILES) < 0)
 		return failed(s, "limits");
 	return 0;
 }
 
 /* ---- mounts ---- */
+
+/* Honest code may write to /tmp by name. */
+static void show_as_tmp(const char *folder)
+{
+	if (strcmp(folder, "/tmp") != 0)
+		mount(folder, "/tmp", NULL, MS_BIND, NULL);
+}
 
 /* Not being allowed to is no failure: the layer is not there. Half of it would be one. */
 static int set_mounts(struct setup *s)
@@ -97,11 +106,17 @@ static int set_mounts(struct setup *s)
 	if (unshare(CLONE_NEWNS) < 0)
 		return 0;
 	unshare(CLONE_NEWIPC);
+	if (unshare(CLONE_NEWUTS) == 0)
+		s->layers |= GK_BOX_HAS_UTS;
 	if (gk_box_mount_private() < 0 || gk_box_mount_tmp(s->inside->tmp_folder, s->inside->file_bytes) < 0)
 		return failed(s, "private mounts");
-	/* Where /proc has covered parts (containers) a fresh one is refused; the old one is read-only then.
-	 */
-	gk_box_mount_proc();
+	if (s->inside->has_root) {
+		s->layers |= GK_BOX_HAS_ROOT;
+		show_as_tmp(s->inside->tmp_folder);
+	}
+	/* Where /proc has covered parts (containers) a fresh one is refused; the old one is read-only then. */
+	if (gk_box_mount_proc() == 0)
+		s->layers |= GK_BOX_HAS_PROC;
 	s->layers |= GK_BOX_HAS_MOUNT;
 	return 0;
 }
@@ -142,7 +157,7 @@ static int close_between(int first, int last)
 
 static int close_others(struct setup *s)
 {
-	int32_t keep[64];
+	int32_t keep[66];
 	int count = 0, next = 3;
 
 	for (int i = 0; i < s->inside->keep_count && count < 63; i++)
@@ -158,16 +173,20 @@ static int close_others(struct setup *s)
 	return close_between(next, INT32_MAX);
 }
 
-static int drop_rights(struct setup *s)
+int gk_box_drop_rights(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}};
 
-	for (int capability = 0; capability < 64; capability++)
-		prctl(PR_CAPBSET_DROP, capability, 0, 0,
-		      0); /* fails past the last one, and without the right */
+	for (int capability = 0; capability < 64; capability++) /* fails past the last one, and without the right */
+		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &head, none) < 0)
+	return (int)syscall(SYS_capset, &head, none);
+}
+
+static int drop_rights(struct setup *s)
+{
+	if (gk_box_drop_rights() < 0)
 		return failed(s, "dropping capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed(s, "no_new_privs");
@@ -178,9 +197,13 @@ static int drop_rights(struct setup *s)
 
 static int set_landlock(struct setup *s)
 {
+	struct box_paths paths = {.readable = s->inside->readable,
+	                          .writable = s->inside->tmp_folder,
+	                          .own_proc = s->layers & GK_BOX_HAS_PROC};
+
 	if (!gk_box_landlock_abi())
 		return 0;
-	if (gk_box_landlock(s->inside->tmp_folder) < 0)
+	if (gk_box_landlock(&paths) < 0)
 		return failed(s, "Landlock");
 	s->layers |= GK_BOX_HAS_LANDLOCK;
 	return 0;
@@ -227,6 +250,28 @@ static int set_filter(struct setup *s)
 	return 0;
 }
 
+static int join_group(struct setup *s)
+{
+	if (s->inside->group < 0)
+		return 0;
+	if (gk_box_group_join(s->inside->group) < 0)
+		return failed(s, "control group");
+	close(s->inside->group);
+	s->layers |= GK_BOX_HAS_GROUP;
+	return 0;
+}
+
+static int check_needs(struct setup *s)
+{
+	int lacking = s->inside->need & ~s->layers;
+
+	if (!lacking)
+		return 0;
+	if (s->message && s->message_bytes)
+		snprintf(s->message, s->message_bytes, "layers %#x of the sandbox are missing", (unsigned)lacking);
+	return -1;
+}
+
 int gk_box_inside_setup(const struct gk_box_inside *inside, char *message, int32_t message_bytes)
 {
 	struct setup s = {.inside = inside, .message = message, .message_bytes = (size_t)message_bytes};
@@ -235,11 +280,13 @@ int gk_box_inside_setup(const struct gk_box_inside *inside, char *message, int32
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getpid() == 1)
 		s.layers |= GK_BOX_HAS_PID;
+	if (join_group(&s) < 0)
+		return -1;
 	close_others(&s);
 	if (set_mounts(&s) < 0 || set_limits(&s) < 0)
 		return -1;
 	look_at_net(&s);
-	if (drop_rights(&s) < 0 || set_landlock(&s) < 0 || set_filter(&s) < 0)
+	if (drop_rights(&s) < 0 || set_landlock(&s) < 0 || set_filter(&s) < 0 || check_needs(&s) < 0)
 		return -1;
 	if (inside->notify_fd >= 0)
 		close(inside->notify_fd);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -90,8 +91,14 @@ static uint64_t reading(const char *path)
 	return FS_EXECUTE | FS_READ_FILE;
 }
 
-/* Rules only add, so "/" cannot be allowed without /dev, where root could read and write whole disks. */
-static int allow_reading(int ruleset)
+/* What we cannot open ourselves stays closed, what is not there is not missed. */
+static int allow_if_there(int ruleset, const char *path, uint64_t rights)
+{
+	return allow(ruleset, path, rights) < 0 && errno != ENOENT && errno != EACCES ? -1 : 0;
+}
+
+/* Rules only add, so "/" cannot be allowed without /dev, where root could read and write whole disks, and /proc. */
+static int allow_all(int ruleset, bool devices)
 {
 	DIR *root = opendir("/");
 	struct dirent *entry;
@@ -99,44 +106,69 @@ static int allow_reading(int ruleset)
 	int code = root ? 0 : -1;
 
 	while (code == 0 && (entry = readdir(root))) {
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "dev") == 0)
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "proc") == 0 ||
+		    (strcmp(entry->d_name, "dev") == 0 && !devices))
 			continue;
 		snprintf(path, sizeof path, "/%s", entry->d_name);
-		/* What we cannot open ourselves stays closed. */
-		if (allow(ruleset, path, reading(path)) < 0 && errno != ENOENT && errno != EACCES)
-			code = -1;
+		code = allow_if_there(ruleset, path, reading(path));
 	}
 	if (root)
 		closedir(root);
 	return code;
 }
 
-static int allow_devices(int ruleset, uint64_t all)
+/* One path a line. */
+static int allow_list(int ruleset, const char *list, uint64_t rights)
 {
-	static const char *const devices[] = {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
-	                                      "/dev/null"};
-	uint64_t rights = FS_READ_FILE;
+	char path[4096];
+	int code = 0;
 
-	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
-		if (i == 4)
-			rights = (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE) & all;
-		if (allow(ruleset, devices[i], rights) < 0 && errno != ENOENT)
-			return -1;
+	for (const char *at = list; *at && code == 0;) {
+		size_t length = strcspn(at, "\n");
+
+		if (length && length < sizeof path) {
+			memcpy(path, at, length);
+			path[length] = '\0';
+			code = allow_if_there(ruleset, path, rights ? rights : reading(path));
+		}
+		at += length + (at[length] == '\n');
 	}
-	return 0;
+	return code;
 }
 
-static int add_rules(int ruleset, const char *folder, uint64_t all)
+static int allow_proc(int ruleset, bool is_own)
+{
+	static const char harmless[] = "/proc/self\n/proc/meminfo\n/proc/cpuinfo\n/proc/stat\n/proc/uptime\n/proc/loadavg\n"
+				       "/proc/version\n/proc/filesystems\n/proc/sys";
+
+	return allow_list(ruleset, is_own ? "/proc" : harmless, 0);
+}
+
+static int allow_devices(int ruleset, uint64_t all)
+{
+	static const char reading_only[] = "/dev/zero\n/dev/full\n/dev/random\n/dev/urandom";
+
+	if (allow_list(ruleset, reading_only, FS_READ_FILE) < 0)
+		return -1;
+	return allow_if_there(ruleset, "/dev/null", (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE) & all);
+}
+
+static int add_rules(int ruleset, const struct box_paths *paths, uint64_t all)
 {
 	const uint64_t no_nodes =
 		all & ~(uint64_t)(FS_MAKE_CHAR | FS_MAKE_BLOCK | FS_MAKE_SOCK | FS_IOCTL_DEV);
 
-	if (allow_reading(ruleset) < 0 || allow_devices(ruleset, all) < 0)
+	if (paths->readable ? allow_list(ruleset, paths->readable, 0) < 0 : allow_all(ruleset, paths->devices) < 0)
 		return -1;
-	return folder ? allow(ruleset, folder, no_nodes) : 0;
+	if (allow_proc(ruleset, paths->own_proc) < 0 || allow_devices(ruleset, all) < 0)
+		return -1;
+	/* A driver names its threads through /proc/self. */
+	if (paths->devices && (allow_if_there(ruleset, "/dev", all) < 0 || allow_if_there(ruleset, "/proc/self", all) < 0))
+		return -1;
+	return paths->writable ? allow_list(ruleset, paths->writable, no_nodes) : 0;
 }
 
-int gk_box_landlock(const char *folder)
+int gk_box_landlock(const struct box_paths *paths)
 {
 	int abi = gk_box_landlock_abi(), ruleset, code, saved;
 	struct ruleset wanted = {file_rights(abi), abi >= 4 ? NET_ALL : 0, abi >= 6 ? SCOPE_ALL : 0};
@@ -149,7 +181,7 @@ int gk_box_landlock(const char *folder)
 	ruleset = (int)syscall(SYS_LANDLOCK_CREATE, &wanted, size, 0);
 	if (ruleset < 0)
 		return -1;
-	code = add_rules(ruleset, folder, wanted.fs);
+	code = add_rules(ruleset, paths, wanted.fs);
 	if (code == 0)
 		code = (int)syscall(SYS_LANDLOCK_RESTRICT, ruleset, 0);
 	saved = errno;

@@ -17,16 +17,21 @@ struct mount_attributes {
 	uint64_t set, clear, propagation, user_namespace;
 };
 
-int gk_box_mount_private(void)
+int gk_box_mount_read_only(const char *path)
 {
 	struct mount_attributes attributes = {.set = ATTR_RDONLY | ATTR_NOSUID};
 
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return -1;
-	if (syscall(SYS_MOUNT_SETATTR, AT_FDCWD, "/", RECURSIVE, &attributes, sizeof attributes) == 0)
+	if (syscall(SYS_MOUNT_SETATTR, AT_FDCWD, path, RECURSIVE, &attributes, sizeof attributes) == 0)
 		return 0;
 	/* Before Linux 5.12 there is no such call: Landlock alone keeps files from being written. */
 	return errno == ENOSYS ? 0 : -1;
+}
+
+int gk_box_mount_private(void)
+{
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	return gk_box_mount_read_only("/");
 }
 
 /* snprintf is not safe after a fork. */

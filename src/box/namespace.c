@@ -45,7 +45,8 @@ static int enter_user(const struct box_maps *maps)
 int gk_box_namespaces(unsigned bits, const struct box_maps *maps, const char *tmp_folder)
 {
 	int flags = (bits & GK_NS_MOUNT ? CLONE_NEWNS : 0) | (bits & GK_NS_NET ? CLONE_NEWNET : 0) |
-	            (bits & GK_NS_IPC ? CLONE_NEWIPC : 0) | (bits & GK_NS_PID ? CLONE_NEWPID : 0);
+	            (bits & GK_NS_IPC ? CLONE_NEWIPC : 0) | (bits & GK_NS_PID ? CLONE_NEWPID : 0) |
+	            (bits & GK_NS_UTS ? CLONE_NEWUTS : 0);
 
 	if (bits & GK_NS_USER && enter_user(maps) < 0)
 		return -1;

@@ -30,6 +30,7 @@ enum gk_namespace {
 	GK_NS_NET = 4,
 	GK_NS_IPC = 8,
 	GK_NS_PID = 16, /* for the child's children */
+	GK_NS_UTS = 32,
 };
 
 struct gk_spawn {
@@ -80,19 +81,54 @@ int gk_program_find(const char *name, char *path, size_t size, struct gk_err *e)
 
 /* ---- what this machine can do ---- */
 
+/* How much of the sandbox must be there before a candidate's code is run. */
+enum gk_containment {
+	GK_CONTAIN_AUTO,   /* what this machine can give */
+	GK_CONTAIN_STRICT, /* every layer of isolation, or nothing is run */
+};
+extern const char *const gk_containment_names[]; /* "auto" "strict" NULL */
+
 struct gk_box_facts {
 	unsigned namespaces; /* usable gk_namespace bits for a spawn, less PID (its first child's end would
 	                        end it) */
 	bool pid_namespace;  /* each candidate can be PID 1 of its own */
+	bool root;           /* each candidate sees a root of its own, with nothing but what it needs */
+	bool proc;           /* and a /proc of its own */
 	int landlock_abi;    /* 0: none */
 	bool seccomp;        /* filters can be installed */
 	bool process_limit;  /* seccomp notification: creations of processes are counted */
 	bool pidfd, subreaper;
-	const char *tier; /* "namespaces", "landlock" (with seccomp), "seccomp", "limits" */
-	char why[256];    /* what is missing and the kernel's reason; "" when nothing is */
+	const char *tier;  /* the containment level: "namespaces", "landlock" (with seccomp), "seccomp", "limits" */
+	char missing[256]; /* layers that --containment strict asks for and that are not there, as a list in
+	                      words; "" when none is */
+	char why[256];     /* the kernel's reason for what is missing; "" when nothing is */
 };
 /* Tried out once per process (in a forked child), then remembered. */
 const struct gk_box_facts *gk_box_probe(void);
+
+
+/* Says why strict containment cannot be had (GK_ERR_INPUT, one line that names the missing layers), or 0. */
+int gk_box_check_strict(const struct gk_box_facts *facts, struct gk_err *e);
+/* For the whole process, once, before a pool is opened. Refuses what cannot be had. */
+int gk_box_demand(enum gk_containment wanted, struct gk_err *e);
+enum gk_containment gk_box_demanded(void);
+/* The fact "containment" as JSON text: {"level", "missing", "why", "landlock_abi"}. */
+const char *gk_box_describe(void);
+
+/* ---- control groups ---- */
+
+/* What a group for candidates would count here: "memory pids cpu", or less; "kill": nothing, but they end as one;
+ * "": there can be no group. Tried out once per process. */
+const char *gk_box_groups(void);
+
+struct gk_box_group {
+	int fd;           /* of its folder, for the zygote; -1: there is none */
+	char path[4096];
+	char controllers[64];
+};
+/* For this process's candidates; removed with gk_box_group_close(), and whoever is still in it killed. */
+void gk_box_group_open(struct gk_box_group *group);
+void gk_box_group_close(struct gk_box_group *group);
 
 /*
  * A folder of the system that a private tmpfs can cover without hiding any of

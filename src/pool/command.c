@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "box/inside.h"
 #include "work.h"
 
 #define LOWERING_BYTES ((int64_t)16 << 30)
@@ -77,10 +78,14 @@ static void add_python(struct pool *pool, enum role role, struct command *comman
 	add(command, "HIP_VISIBLE_DEVICES=");
 	if (pool->tmp_folder)
 		add(command, "TMPDIR=%s", pool->tmp_folder);
-	if (role == ROLE_ZYGOTE && pool->box)
+	if (pool->box)
 		add(command, "GEAK_BOX=%s", pool->box);
-	if (role == ROLE_ZYGOTE && pool->tmp_folder)
+	if (pool->tmp_folder)
 		add(command, "GEAK_TMP=%s", pool->tmp_folder);
+	if (role == ROLE_ZYGOTE && pool->group.fd >= 0)
+		add(command, "GEAK_GROUP_FD=4");
+	if (role == ROLE_ZYGOTE && gk_box_demanded() == GK_CONTAIN_STRICT)
+		add(command, "GEAK_BOX_NEED=%d", GK_BOX_STRICT);
 }
 
 static void make_python(struct pool *pool, enum role role, struct command *command)

@@ -17,6 +17,7 @@
 #include "work.h"
 
 #define PEER_FD     3
+#define GROUP_FD    4 /* a zygote's: the control group of its candidates */
 #define SAID_BYTES  ((size_t)64 << 10)
 #define END_WAIT_MS 3000 /* between the end of its stream and the end of its process */
 
@@ -430,6 +431,8 @@ static int start_process(struct peer *peer, struct command *command, struct gk_e
 	int theirs[3] = {-1, -1, -1};
 	int code = open_streams(peer, command, &spawn, theirs, e);
 
+	if (peer->crew->role == ROLE_ZYGOTE && pool->group.fd >= 0)
+		gk_spawn_fd(&spawn, pool->group.fd, GROUP_FD);
 	if (code == 0)
 		code = gk_spawn(&spawn, &peer->child, e);
 	for (size_t i = 0; i < gk_count_of(theirs); i++)

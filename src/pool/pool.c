@@ -41,7 +41,7 @@ static const char *facts(struct gk_runner *runner, const char *role)
 	for (int i = 0; i < ROLE_COUNT; i++)
 		if (strcmp(role_names[i], role) == 0)
 			return pool->crews[i].facts;
-	return NULL;
+	return strcmp(role, "containment") == 0 ? gk_box_describe() : NULL;
 }
 
 static void close_crew(struct crew *crew)
@@ -81,6 +81,7 @@ static void close_pool(struct gk_runner *runner)
 	free_jobs(pool);
 	good_plan_free(pool->good);
 	gk_box_sweep_orphans();
+	gk_box_group_close(&pool->group);
 	if (pool->tmp_root)
 		gk_tree_remove(pool->tmp_root, &ignored);
 	free(pool->tmp_root);
@@ -186,6 +187,9 @@ struct gk_runner *gk_pool_open(struct gk_loop *loop, const struct gk_pool_option
 		pool->crews[i].role = (enum role)i;
 	}
 	gk_box_adopt_orphans();
+	pool->group.fd = -1;
+	if (pool->box)
+		gk_box_group_open(&pool->group);
 	if (choose_tmp(pool, e) < 0) {
 		close_pool(&pool->runner);
 		return NULL;

@@ -120,6 +120,7 @@ struct pool {
 	char *python, *worker, *program, *box, *build, *device, *launcher;
 	char *tmp_root; /* private folder where there are no mount namespaces; removed at the end */
 	const char *tmp_folder;
+	struct gk_box_group group; /* of candidates */
 	int64_t start_ms, answer_ms, capture_ms, lower_ms;
 	struct lowered lowered;
 	char *stamp; /* of the compilers; NULL before somebody has named it */

@@ -11,14 +11,13 @@ import os
 import resource
 import select
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
-API = 2
-HAS_PID, HAS_MOUNT, HAS_LANDLOCK, HAS_SECCOMP, HAS_COUNT = 1, 2, 4, 8, 16
-LAYERS = {HAS_PID: "pid", HAS_MOUNT: "mount", HAS_LANDLOCK: "landlock", HAS_SECCOMP: "seccomp", HAS_COUNT: "count"}
-
+API = 3
+HAS_PID, HAS_MOUNT, HAS_LANDLOCK, HAS_SECCOMP, HAS_COUNT, HAS_ROOT = 1, 2, 4, 8, 16, 64
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 PR_CAPBSET_DROP = 24
 
@@ -65,6 +64,10 @@ class _Inside(ctypes.Structure):
         ("keep_count", ctypes.c_int32),
         ("notify_fd", ctypes.c_int32),
         ("tmp_folder", ctypes.c_char_p),
+        ("readable", ctypes.c_char_p),
+        ("has_root", ctypes.c_int32),
+        ("group", ctypes.c_int32),
+        ("need", ctypes.c_int32),
         ("cpu_s", ctypes.c_int64),
         ("memory_bytes", ctypes.c_int64),
         ("file_bytes", ctypes.c_int64),
@@ -93,10 +96,23 @@ class _Stub(ctypes.Structure):
     ]
 
 
+class _Peer(ctypes.Structure):
+    _fields_ = [
+        ("readable", ctypes.c_char_p),
+        ("writable", ctypes.c_char_p),
+        ("may_run", ctypes.c_int32),
+        ("has_device", ctypes.c_int32),
+    ]
+
+
 class LibraryBox:
     """The layers of libgeakbox.so."""
 
     name = "libgeakbox"
+    has_root = False
+    readable: Optional[bytes] = None
+    group = -1
+    need = 0
 
     def __init__(self, path: str) -> None:
         self.library = ctypes.CDLL(path)
@@ -107,16 +123,43 @@ class LibraryBox:
         """In the stub: what inside will have."""
         return int(self.library.gk_box_stub_enter())
 
-    def inside_setup(self, keep: Sequence[int], notify: int, tmp: str, limits: Limits) -> int:
-        """In inside: the layers in force. Raises BoxError."""
-        fds = (ctypes.c_int32 * len(keep))(*keep)
-        inside = _Inside(fds, len(keep), notify, tmp.encode(), limits.cpu_s, limits.memory_bytes, limits.file_bytes,
-                         limits.processes)  # fmt: skip
+    def _call(self, function: str, *arguments: object) -> int:
         message = ctypes.create_string_buffer(512)
-        bits = int(self.library.gk_box_inside_setup(ctypes.byref(inside), message, len(message)))
+        bits = int(getattr(self.library, function)(*arguments, message, len(message)))
         if bits < 0:
             raise BoxError(message.value.decode("utf-8", "replace"))
         return bits
+
+    def enter_root(self, readable: Sequence[str], tmp: str) -> None:
+        """In the zygote or a lowering worker, once all is loaded: from now on there is nothing but these paths, read-only,
+        and `tmp`, empty. Where mounts are not allowed Landlock alone keeps the rest away. Raises BoxError."""
+        self.readable = "\n".join(readable).encode()
+        self.has_root = bool(self._call("gk_box_root", self.readable, tmp.encode() if tmp else None))
+
+    def confine(self, writable: str) -> int:
+        """In a process that feeds what candidates made to a compiler: no rights, no sockets, no files but its own. The
+        layers in force. Raises BoxError."""
+        peer = _Peer(self.readable, writable.encode(), 1, 0)
+        return self._call("gk_box_confine", ctypes.byref(peer))
+
+    def make_leaf(self, number: int, limits: Limits) -> int:
+        """In the stub: a control group for one candidate, or -1."""
+        if self.group < 0:
+            return -1
+        memory = limits.memory_bytes + max(limits.file_bytes, 0) if limits.memory_bytes > 0 else 0
+        return int(self.library.gk_box_group_leaf(self.group, number, ctypes.c_int64(memory),
+                                                  ctypes.c_int64(limits.processes)))  # fmt: skip
+
+    def end_leaf(self, number: int, leaf: int) -> bool:
+        """In the stub: removes the group; True when somebody in it was ended for memory."""
+        return leaf >= 0 and bool(self.library.gk_box_group_end(self.group, number, leaf))
+
+    def inside_setup(self, keep: Sequence[int], notify: int, tmp: str, limits: Limits, leaf: int = -1) -> int:
+        """In inside: the layers in force. Raises BoxError."""
+        fds = (ctypes.c_int32 * len(keep))(*keep)
+        inside = _Inside(fds, len(keep), notify, tmp.encode(), self.readable, self.has_root, leaf, self.need,
+                         limits.cpu_s, limits.memory_bytes, limits.file_bytes, limits.processes)  # fmt: skip
+        return self._call("gk_box_inside_setup", ctypes.byref(inside))
 
     def wait(self, pid: int, notify: int, stop: int, limits: Limits, tmp: Optional[str] = None) -> End:
         """In the stub: returns when inside and every descendant are gone."""
@@ -134,6 +177,19 @@ class PlainBox:
 
     name = "limits"
 
+    def enter_root(self, readable: Sequence[str], tmp: str) -> None:
+        """Nothing: that takes system calls that Python does not have."""
+
+    def confine(self, writable: str) -> int:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        return 0
+
+    def make_leaf(self, number: int, limits: Limits) -> int:
+        return -1
+
+    def end_leaf(self, number: int, leaf: int) -> bool:
+        return False
+
     def stub_enter(self) -> int:
         os.setsid()
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -144,7 +200,7 @@ class PlainBox:
         except OSError:
             return 0
 
-    def inside_setup(self, keep: Sequence[int], notify: int, tmp: str, limits: Limits) -> int:
+    def inside_setup(self, keep: Sequence[int], notify: int, tmp: str, limits: Limits, leaf: int = -1) -> int:
         os.setsid()
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if notify >= 0:
@@ -157,7 +213,7 @@ class PlainBox:
                             (resource.RLIMIT_NPROC, limits.processes)):  # fmt: skip
             if value > 0:
                 resource.setrlimit(kind, (value, value))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         if not _prctl(PR_SET_NO_NEW_PRIVS, 1):
             raise BoxError("no_new_privs cannot be set")
         for capability in range(64):
@@ -233,13 +289,55 @@ def kill_children(spare: Optional[Sequence[int]] = None) -> None:
 def open_box() -> "LibraryBox | PlainBox":
     """The box to use. Raises BoxError when GEAK_BOX names a library that does not fit."""
     path = os.environ.get("GEAK_BOX", "")
+    need = int(os.environ.get("GEAK_BOX_NEED", "0"))
     if not path:
+        if need:
+            raise BoxError("libgeakbox.so is not there, and --containment strict needs it")
         return PlainBox()
     try:
-        return LibraryBox(path)
+        box = LibraryBox(path)
     except (OSError, AttributeError) as error:
         raise BoxError(f"GEAK_BOX={path}: {error}") from None
+    box.need = need
+    box.group = int(os.environ.get("GEAK_GROUP_FD", "-1"))
+    if box.group >= 0:
+        os.set_inheritable(box.group, False)
+    return box
 
 
-def layer_names(bits: int) -> List[str]:
-    return [name for bit, name in LAYERS.items() if bits & bit]
+# ---- what a boxed process may read ----
+
+SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/bin", "/bin", "/lib", "/lib32", "/lib64",
+          "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
+          "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/sys/devices/system/cpu",
+          "/sys/devices/system/node", "/opt/rocm", "/nix/store", "/gnu/store")  # fmt: skip
+WIDE = ("/", "/usr", "/usr/local", "/opt", "/home", "/root", "/tmp", "/var", "/etc", "/mnt", "/srv")
+
+
+def _of_prefix(prefix: str) -> List[str]:
+    """A Python's own folder, or the parts of one that is everybody's: other things lie there too, maybe answers."""
+    real = os.path.realpath(prefix)
+    if real in WIDE or real == os.path.realpath(os.path.expanduser("~")):
+        return [os.path.join(prefix, part) for part in ("lib", "lib64", "bin")]
+    return [prefix]
+
+
+def _loaded() -> List[str]:
+    """Folders of the libraries that are in memory: more of the same is loaded from there, late."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+        names = {line.split(maxsplit=5)[5].strip() for line in file if line.count("/")}
+    return [os.path.dirname(name) for name in names if ".so" in os.path.basename(name) and name.startswith("/")]
+
+
+def readable_paths() -> List[str]:
+    """What Python, torch and triton need, no folder below another. Not the folder geak runs in, nor the tasks."""
+    wanted = list(SYSTEM) + _loaded() + [os.path.dirname(os.path.abspath(__file__))]
+    for prefix in {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}:
+        wanted += _of_prefix(prefix)
+    here = os.path.realpath(os.getcwd())
+    wanted += [path for path in sys.path if path and os.path.realpath(path) not in (*WIDE, here)]
+    kept: List[str] = []
+    for path in sorted({os.path.abspath(path) for path in wanted if os.path.exists(path)}):
+        if path not in WIDE and not any(path.startswith(other + "/") for other in kept):
+            kept.append(path)
+    return kept

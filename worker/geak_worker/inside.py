@@ -53,20 +53,21 @@ def _move_up(fd: int) -> int:
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
 
 
-def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], notify: int, ready: int, tmp: str,
-         build: str) -> None:  # fmt: skip
+def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], notify: int, ready: int, leaf: int,
+         tmp: str, build: str) -> None:  # fmt: skip
     """Never returns. `fds` are source, result and stdio; `ready` is told 'ok', or why the box could not be closed."""
     code = 1
     try:
         source_fd, result_fd, stdio_fd = (_move_up(fd) for fd in fds)
         notify = _move_up(notify) if notify >= 0 else -1
         ready = _move_up(ready)
+        leaf = _move_up(leaf) if leaf >= 0 else -1
         try:
             source = read_memfd(source_fd, SOURCE_LIMIT)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             result = _descriptors(result_fd, stdio_fd)
-            box.inside_setup([result, ready], notify, tmp, Limits.from_json(request["limits"]))
+            box.inside_setup([result, ready], notify, tmp, Limits.from_json(request["limits"]), leaf)
             os.environ.clear()
             os.environ.update(environment(tmp))
             os.makedirs(tmp, exist_ok=True)

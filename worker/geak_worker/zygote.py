@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional
 
 from . import facts, toolchain
-from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box
+from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box, readable_paths
 from .frames import Channel, Frame, FrameError
 
 BACKSTOP_MS = 5000
@@ -219,13 +219,14 @@ class Stub:
         tmp = "/tmp" if bits & HAS_MOUNT else self.make_tmp()
         notify, notify_inside = socket.socketpair()
         ready, ready_inside = os.pipe()
+        leaf = self.box.make_leaf(os.getpid(), self.limits)
         pid = os.fork()
         if pid == 0:
             self.become_inside(notify, ready)
             from . import inside
 
             inside.main(
-                self.box, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside, tmp, self.build
+                self.box, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside, leaf, tmp, self.build
             )
         notify_inside.close()
         os.close(ready_inside)
@@ -234,6 +235,7 @@ class Stub:
         os.close(pidfd)
         self.frame.close()
         end = self.box.wait(pid, notify.detach(), self.stop, self.limits, tmp)
+        end.over_memory |= self.box.end_leaf(os.getpid(), leaf)
         word = os.read(ready, 1024)
         if self.own_tmp is not None:
             shutil.rmtree(self.own_tmp, ignore_errors=True)
@@ -277,6 +279,11 @@ def main(build: str) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     warm_up()
+    try:
+        box.enter_root(readable_paths(), os.environ.get("GEAK_TMP", ""))
+    except BoxError as error:
+        channel.send(Frame("error", json={"kind": "sandbox", "message": str(error)}, last=True))
+        return 1
     slots = max(1, len(os.sched_getaffinity(0)))
     channel.send(facts.hello("zygote", build, slots, {**facts.versions(), **toolchain.facts(), "box": box.name}))
     gc.collect()

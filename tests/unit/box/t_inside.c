@@ -63,6 +63,7 @@ static void be_inside(int notify, int report, void (*scenario)(void))
 	                               .keep_count = 1,
 	                               .notify_fd = notify,
 	                               .tmp_folder = tmp_folder,
+	                               .group = -1,
 	                               .cpu_s = 20,
 	                               .memory_bytes = ADDRESS_SANITIZER ? 0 : (int64_t)1 << 30,
 	                               .file_bytes = 1 << 20,
