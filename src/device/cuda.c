@@ -97,11 +97,18 @@ static int architecture(struct gpu *gpu, int device, char *text, size_t size, st
 	return error ? gpu_fail(gpu, error, "the GPU's architecture", e) : 0;
 }
 
+/* Memory moves two words a clock; the driver's number is major * 1000 + minor * 10. */
 static void add_facts(struct gpu *gpu, json_t *facts)
 {
 	const char *name = json_string_value(json_object_get(facts, "kind"));
+	double khz = gpu_attribute(gpu, GPU_MEMORY_CLOCK_KHZ), bits = gpu_attribute(gpu, GPU_MEMORY_BUS_BITS);
+	int version = (int)json_integer_value(json_object_get(facts, "driver"));
+	char text[32];
 
-	(void)gpu;
+	snprintf(text, sizeof text, "CUDA %d.%d", version / 1000, version % 1000 / 10);
+	json_object_set_new(facts, "driver_text", json_string(text));
+	if (khz > 0 && bits > 0)
+		json_object_set_new(facts, "bandwidth_gbs", json_real(2 * khz * bits / 8 / 1e6));
 	json_object_set_new(facts, "partition", json_string(name && strstr(name, "MIG") ? "MIG" : "none"));
 }
 
@@ -272,4 +279,5 @@ const struct gpu_vendor gpu_cuda = {
 	.launch = launch,
 	.tensor_map = tensor_map,
 	.fault_kind = fault_kind,
+	.health = &gpu_nvml,
 };

@@ -86,6 +86,7 @@ struct gk_device_run {
 struct gk_device_limits {
 	uint64_t cache_bytes;     /* of the last level */
 	uint64_t unused_bytes;    /* of memory, now, within the ceiling */
+	uint64_t extra_bytes;     /* the most that a buffer takes beyond its own */
 	uint32_t multiprocessors;
 	uint32_t shared_bytes;    /* that one block can have */
 };

@@ -170,7 +170,7 @@ static int take_gpu(struct gpu *gpu, struct gk_err *e)
 
 /* ---- open and close ---- */
 
-static int gpu_attribute(struct gpu *gpu, enum gpu_attribute which)
+int gpu_attribute(struct gpu *gpu, enum gpu_attribute which)
 {
 	int value = 0;
 
@@ -202,6 +202,7 @@ static int enter(struct gpu *gpu, struct gk_err *e)
 		return gpu_fail(gpu, error, "the GPU does not get ready", e);
 	gpu->memory_bytes = total;
 	find_granule(gpu);
+	gpu->health = gpu->vendor->health->open(gpu->pci);
 	return 0;
 }
 
@@ -242,6 +243,8 @@ static void gpu_close(struct gk_device *device)
 	if (gpu->own)
 		gpu->vendor->leave(gpu);
 	free(gpu->own);
+	if (gpu->health)
+		gpu->vendor->health->close(gpu->health);
 	gk_fd_close(&gpu->lock);
 	free(gpu); /* the library stays: drivers do not like to be unloaded */
 }
@@ -301,6 +304,8 @@ static json_t *gpu_facts(struct gk_device *device)
 	add_number(gpu, facts, "l2_bytes", GPU_L2_BYTES);
 	add_number(gpu, facts, "shared_bytes", GPU_SHARED_BYTES);
 	gpu->vendor->add_facts(gpu, facts);
+	if (gpu->health)
+		gpu->vendor->health->add_facts(gpu->health, facts);
 	return facts;
 }
 
@@ -437,7 +442,9 @@ static int hip_describe(json_t **facts, struct gk_err *e)
 	.by_object = true, .guesses_poison = true, .close = gpu_close, .facts = gpu_facts,                   \
 	.module_load = gpu_module_load, .module_free = gpu_module_free, .memory_new = gpu_memory_new,        \
 	.memory_free = gpu_memory_free, .step = gpu_step, .finish = gpu_finish, .copy_out = gpu_copy_out,    \
-	.is_changed = gpu_is_changed, .mark = gpu_mark, .elapsed = gpu_elapsed, .sync = gpu_sync
+	.is_changed = gpu_is_changed, .mark = gpu_mark, .elapsed = gpu_elapsed, .sync = gpu_sync,            \
+	.limits = gpu_limits, .memory_lay = gpu_memory_lay, .region = gpu_region, .upload = gpu_put,         \
+	.download = gpu_get, .copy = gpu_copy, .launch = gpu_launch_own, .health = gpu_read_health
 
 const struct gk_device_ops gk_cuda_ops = {
 	.name = "cuda", .describe = cuda_describe, .open = cuda_open, GPU_OPS};

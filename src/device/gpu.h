@@ -8,6 +8,8 @@
  *   gpu.c         library, choice and lock of a GPU, facts, modules, clock
  *   gpu_memory.c  buffers: mappings, poison, guards, copies to and from
  *   gpu_run.c     steps: fills, copies, launches, what becomes of faults
+ *   gpu_time.c    what timing takes besides: memory that two plans share, kernels of our own
+ *   health*.c     clocks, power, heat: by the vendors' libraries of management
  */
 #ifndef GK_DEVICE_GPU_H
 #define GK_DEVICE_GPU_H
@@ -139,6 +141,8 @@ struct gpu_vendor {
 	int (*prepare)(struct gpu *gpu, void *function, const struct gk_object *object, struct gk_err *e);
 	int (*launch)(struct gpu *gpu, const struct gpu_launch *launch);      /* the driver's number */
 	int (*tensor_map)(struct gpu *gpu, const struct gpu_tensor_map *map); /* NULL: there are none */
+	uint64_t (*cache)(const struct gpu *gpu, uint64_t l2);                 /* of the last level; NULL: l2 */
+	const struct gpu_health_ops *health;
 	const char *(*fault_kind)(int error);                                 /* of a finding */
 };
 
@@ -158,7 +162,20 @@ struct gpu {
 	void *stream, *staging;
 	void *events[GK_DEVICE_MARKS];
 	uint64_t memory_bytes; /* of the card */
+	void *health;          /* of vendor->health; NULL where no library tells */
 };
+
+/* A vendor's library of management: its own declarations, found by dlopen(). */
+struct gpu_health_ops {
+	void *(*open)(const char *pci); /* NULL where it is not there */
+	void (*close)(void *health);
+	void (*read)(void *health, bool whole, struct gk_device_health *to);
+	void (*add_facts)(void *health, json_t *facts);
+};
+extern const struct gpu_health_ops gpu_nvml, gpu_smi;
+void *gpu_health_library(const char *variable, const char *const *names); /* NULL: none */
+
+int gpu_attribute(struct gpu *gpu, enum gpu_attribute which); /* 0 where the driver does not tell */
 
 struct gk_device_module {
 	const struct gk_object *object;
@@ -179,15 +196,25 @@ struct gpu_buffer {
 	uint64_t at, bytes;       /* as kernels see it */
 	uint64_t begin, size;     /* of the mapping */
 	uint64_t reserved, range; /* of the address range around it */
+	uint64_t low, high;       /* what may be written: of all who share the mapping */
 	uint64_t handle;
-	bool is_mapped;
+	bool is_mapped, is_lent; /* lent: the mapping is another memory's */
 	uint8_t *pattern; /* GPU_PATTERN_BYTES, from begin on again and again */
 };
 
+/* Bytes of a data step, pinned; and on the device where its view is not dense. */
+struct gpu_held {
+	const uint8_t *data;
+	void *pinned;
+	struct gpu_buffer room;
+};
+
 struct gk_device_memory {
-	const struct gk_plan *plan;
+	uint32_t count;
 	struct gpu_buffer *buffers; /* of the plan */
-	const void *const *inputs;
+	const void *const *inputs;  /* NULL: none is compared with */
+	struct gpu_held *held;
+	uint32_t held_count;
 	struct gpu_buffer scratch; /* of the launch with the most; size 0: none yet */
 	uint64_t seed;
 	bool inverse;
@@ -196,14 +223,23 @@ struct gk_device_memory {
 int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
                    uint64_t seed, bool inverse, struct gk_device_memory **memory, struct gk_err *e);
 void gpu_memory_free(struct gk_device *device, struct gk_device_memory *memory);
+/* Makes, with a mapping and a pattern of its own; drops. */
+int gpu_buffer_new(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t bytes, uint64_t seed, bool inverse,
+                   struct gk_err *e);
+void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *buffer);
+/* A buffer in another's mapping; false when that has not the size which it would get itself. */
+bool gpu_buffer_lend(const struct gpu *gpu, struct gpu_buffer *from, uint64_t bytes, struct gpu_buffer *to);
+uint64_t gpu_buffer_extra(const struct gpu *gpu); /* the most bytes that a buffer takes beyond its own */
+/* What the driver has, in bytes, and what of it may be used now. */
+int gpu_memory_left(struct gpu *gpu, uint64_t *bytes, struct gk_err *e);
 int gpu_scratch(struct gpu *gpu, struct gk_device_memory *memory, uint64_t bytes, struct gk_err *e);
 /* Through pinned memory, done on return. */
 int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
 int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
 /* Bytes around the buffer (its end rounded up to a piece) that are not as they were filled; *at: of the
- * first, counted from the buffer. */
-int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *buffer, uint32_t piece, uint64_t *count,
-                     int64_t *at, struct gk_err *e);
+ * first, counted from the buffer. within: only so far from it. */
+int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *buffer, uint32_t piece, uint64_t within,
+                     uint64_t *count, int64_t *at, struct gk_err *e);
 int gpu_copy_out(struct gk_device *device, struct gk_device_memory *memory, const struct gk_plan_view *view,
                  void *bytes, uint64_t *poisoned, int64_t *first, struct gk_err *e);
 int gpu_is_changed(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer,
@@ -214,5 +250,24 @@ int gpu_is_changed(struct gk_device *device, struct gk_device_memory *memory, ui
 bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
               uint32_t variant);
 bool gpu_finish(struct gk_device *device, struct gk_device_run *run);
+bool gpu_is_dense(const struct gk_plan_view *view);
+/* The driver's number becomes a finding of that launch (NULL: not known which); false. */
+bool gpu_found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch, int error);
+
+/* ---- timing ---- */
+
+/* A timed step that the driver has no call for: by a kernel of our own, or from pinned memory. */
+bool gpu_timed_step(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step);
+void gpu_held_free(struct gpu *gpu, struct gk_device_memory *memory);
+int gpu_limits(struct gk_device *device, struct gk_device_limits *limits, struct gk_err *e);
+int gpu_memory_lay(struct gk_device *device, const struct gk_device_layout *layout,
+                   struct gk_device_memory **memory, struct gk_err *e);
+struct gk_device_region gpu_region(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer);
+int gpu_put(struct gk_device *device, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
+int gpu_get(struct gk_device *device, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
+int gpu_copy(struct gk_device *device, uint64_t to, uint64_t from, uint64_t bytes, struct gk_err *e);
+int gpu_launch_own(struct gk_device *device, struct gk_device_module *module, uint32_t programs,
+                   const struct gk_device_value *values, uint32_t count, struct gk_err *e);
+void gpu_read_health(struct gk_device *device, bool whole, struct gk_device_health *health);
 
 #endif

@@ -63,6 +63,40 @@ int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struc
 
 /* ---- mappings ---- */
 
+static uint64_t mapping_size(const struct gpu *gpu, uint64_t bytes)
+{
+	return gpu->can_map ? round_up(bytes + ALIGNMENT, gpu->granule)
+	                    : round_up(bytes, ALIGNMENT) + 2 * (uint64_t)BORDER_BYTES;
+}
+
+uint64_t gpu_buffer_extra(const struct gpu *gpu)
+{
+	return ALIGNMENT + (gpu->can_map ? gpu->granule : 2 * (uint64_t)BORDER_BYTES);
+}
+
+/* Where the buffer lies in its mapping. */
+static void put_in_mapping(const struct gpu *gpu, struct gpu_buffer *b)
+{
+	b->at = gpu->can_map ? b->begin + b->size - round_up(b->bytes, ALIGNMENT) : b->begin + BORDER_BYTES;
+	b->low = b->at;
+	b->high = b->at + b->bytes;
+}
+
+bool gpu_buffer_lend(const struct gpu *gpu, struct gpu_buffer *from, uint64_t bytes, struct gpu_buffer *to)
+{
+	if (from->size == 0 || from->size != mapping_size(gpu, bytes))
+		return false;
+	*to = *from;
+	to->is_lent = true;
+	to->bytes = bytes;
+	put_in_mapping(gpu, to);
+	from->low = from->low < to->low ? from->low : to->low;
+	from->high = from->high > to->high ? from->high : to->high;
+	to->low = from->low;
+	to->high = from->high;
+	return true;
+}
+
 static int map_there(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
 {
 	struct gpu_memory_kind kind = {.type = 1, .location = 1, .device = gpu->ordinal};
@@ -85,7 +119,7 @@ static int map_buffer(struct gpu *gpu, struct gpu_buffer *b, struct gk_random *r
 	uint64_t place = 1 + gk_random_below(random, SPREAD);
 	int error;
 
-	b->size = round_up(b->bytes + ALIGNMENT, gpu->granule);
+	b->size = mapping_size(gpu, b->bytes);
 	b->range = b->size + (SPREAD + 2) * gpu->granule;
 	error = gpu->call.reserve(&b->reserved, b->range, 0, 0, 0);
 	if (error) {
@@ -93,7 +127,7 @@ static int map_buffer(struct gpu *gpu, struct gpu_buffer *b, struct gk_random *r
 		return gpu_fail(gpu, error, "an address range", e);
 	}
 	b->begin = b->reserved + place * gpu->granule;
-	b->at = b->begin + b->size - round_up(b->bytes, ALIGNMENT);
+	put_in_mapping(gpu, b);
 	return map_there(gpu, b, e);
 }
 
@@ -101,16 +135,20 @@ static int take_plain(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
 {
 	int error;
 
-	b->size = round_up(b->bytes, ALIGNMENT) + 2 * (uint64_t)BORDER_BYTES;
+	b->size = mapping_size(gpu, b->bytes);
 	error = gpu->call.alloc(&b->begin, b->size);
 	if (error)
 		return gpu_fail(gpu, error, "memory for a buffer", e);
-	b->at = b->begin + BORDER_BYTES;
+	put_in_mapping(gpu, b);
 	return 0;
 }
 
-static void drop_buffer(struct gpu *gpu, struct gpu_buffer *b)
+void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *b)
 {
+	if (b->is_lent) {
+		*b = (struct gpu_buffer){0};
+		return;
+	}
 	if (!gpu->device.is_lost && b->range) {
 		if (b->is_mapped)
 			gpu->call.unmap(b->begin, b->size);
@@ -183,23 +221,25 @@ static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t fr
 	return 0;
 }
 
-int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece, uint64_t *count,
-                     int64_t *at, struct gk_err *e)
+int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece, uint64_t within,
+                     uint64_t *count, int64_t *at, struct gk_err *e)
 {
-	uint64_t front = b->at - b->begin, back = front + round_up(b->bytes, piece);
+	uint64_t front = b->low - b->begin, back = front + round_up(b->high - b->low, piece);
+	uint64_t behind = back < b->size ? b->size - back : 0, before = front < within ? front : within;
 
 	*count = 0;
 	*at = 0;
+	behind = behind < within ? behind : within;
 	/* behind first: that is where most go */
-	if (back < b->size && count_strays(gpu, b, back, b->size - back, count, at, e) < 0)
+	if (behind && count_strays(gpu, b, back, behind, count, at, e) < 0)
 		return -1;
-	return count_strays(gpu, b, 0, front, count, at, e);
+	return count_strays(gpu, b, front - before, before, count, at, e);
 }
 
 /* ---- a plan's memory ---- */
 
-static int new_buffer(struct gpu *gpu, struct gpu_buffer *b, uint64_t bytes, uint64_t seed, bool inverse,
-                      struct gk_err *e)
+int gpu_buffer_new(struct gpu *gpu, struct gpu_buffer *b, uint64_t bytes, uint64_t seed, bool inverse,
+                   struct gk_err *e)
 {
 	struct gk_random random;
 
@@ -211,14 +251,23 @@ static int new_buffer(struct gpu *gpu, struct gpu_buffer *b, uint64_t bytes, uin
 	return spread_pattern(gpu, b, e);
 }
 
-static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err *e)
+int gpu_memory_left(struct gpu *gpu, uint64_t *bytes, struct gk_err *e)
 {
-	uint64_t total = 0, least = 2 * (uint64_t)BORDER_BYTES + ALIGNMENT;
 	size_t unused = 0, all = 0;
 	int error = gpu->call.memory_info(&unused, &all);
 
-	if (error)
-		return gpu_fail(gpu, error, "the GPU's memory", e);
+	*bytes = unused - unused / HEADROOM;
+	if (*bytes > gpu->options.memory_bytes)
+		*bytes = gpu->options.memory_bytes;
+	return error ? gpu_fail(gpu, error, "the GPU's memory", e) : 0;
+}
+
+static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err *e)
+{
+	uint64_t total = 0, least = 2 * (uint64_t)BORDER_BYTES + ALIGNMENT, left;
+
+	if (gpu_memory_left(gpu, &left, e) < 0)
+		return -1;
 	for (uint32_t i = 0; i < plan->buffer_count; i++) {
 		uint64_t bytes = plan->buffers[i].bytes;
 
@@ -227,14 +276,11 @@ static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err
 			                  (unsigned long long)bytes);
 		total += round_up(bytes + least, gpu->can_map ? gpu->granule : ALIGNMENT);
 	}
-	if (total <= unused - unused / HEADROOM && total <= gpu->options.memory_bytes)
+	if (total <= left)
 		return 0;
-	return gk_err_set(
-		e, GK_ERR_INPUT, "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
-		(unsigned long long)(total >> 20),
-		(unsigned long long)((unused < gpu->options.memory_bytes ? unused
-	                                                                 : gpu->options.memory_bytes) >>
-	                             20));
+	return gk_err_set(e, GK_ERR_INPUT,
+	                  "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
+	                  (unsigned long long)(total >> 20), (unsigned long long)(left >> 20));
 }
 
 int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
@@ -246,12 +292,13 @@ int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const v
 	if (check_room(gpu, plan, e) < 0)
 		return -1;
 	m = gk_alloc(sizeof *m);
-	*m = (struct gk_device_memory){.plan = plan, .inputs = inputs, .seed = seed, .inverse = inverse};
+	*m = (struct gk_device_memory){
+		.count = plan->buffer_count, .inputs = inputs, .seed = seed, .inverse = inverse};
 	m->buffers = gk_alloc_array(plan->buffer_count ? plan->buffer_count : 1, sizeof *m->buffers);
 	for (uint32_t i = 0; i < plan->buffer_count; i++) {
 		struct gpu_buffer *b = &m->buffers[i];
 
-		if (new_buffer(gpu, b, plan->buffers[i].bytes, seed * 64 + i, inverse, e) < 0 ||
+		if (gpu_buffer_new(gpu, b, plan->buffers[i].bytes, seed * 64 + i, inverse, e) < 0 ||
 		    (inputs[i] && gpu_upload(gpu, b->at, inputs[i], b->bytes, e) < 0)) {
 			gpu_memory_free(device, m);
 			return -1;
@@ -265,9 +312,10 @@ void gpu_memory_free(struct gk_device *device, struct gk_device_memory *m)
 {
 	struct gpu *gpu = (struct gpu *)device;
 
-	for (uint32_t i = 0; i < m->plan->buffer_count; i++)
-		drop_buffer(gpu, &m->buffers[i]);
-	drop_buffer(gpu, &m->scratch);
+	gpu_held_free(gpu, m);
+	for (uint32_t i = 0; i < m->count; i++)
+		gpu_buffer_drop(gpu, &m->buffers[i]);
+	gpu_buffer_drop(gpu, &m->scratch);
 	free(m->buffers);
 	free(m);
 }
@@ -276,11 +324,11 @@ int gpu_scratch(struct gpu *gpu, struct gk_device_memory *m, uint64_t bytes, str
 {
 	if (m->scratch.size && m->scratch.bytes >= bytes)
 		return 0;
-	drop_buffer(gpu, &m->scratch);
+	gpu_buffer_drop(gpu, &m->scratch);
 	if (bytes > gpu->options.memory_bytes)
 		return gk_err_set(e, GK_ERR_INPUT, "a kernel's scratch memory would take %llu MiB",
 		                  (unsigned long long)(bytes >> 20));
-	return new_buffer(gpu, &m->scratch, bytes, m->seed * 64 + 63, m->inverse, e);
+	return gpu_buffer_new(gpu, &m->scratch, bytes, m->seed * 64 + 63, m->inverse, e);
 }
 
 /* ---- what came out ---- */
@@ -313,7 +361,7 @@ int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const str
 	if (gpu_download(gpu, whole, b->at, b->bytes, e) < 0)
 		return -1;
 	gk_strided_pack(&span, view, bytes, first);
-	if (m->inputs[view->buf])
+	if (!m->inputs || m->inputs[view->buf])
 		return 0;
 	poison = gk_alloc(size + 1);
 	pattern_at(b, b->at - b->begin, whole, b->bytes);

@@ -12,7 +12,7 @@
 #include "gpu.h"
 #include "strided.h"
 
-enum { BLOCK_BYTES = 32768, MAP_BYTES = 128, MAP_ALIGN = 64, MAP_PIECE = 16 };
+enum { BLOCK_BYTES = 32768, MAP_BYTES = 128, MAP_ALIGN = 64, MAP_PIECE = 16, NEAR_BYTES = 65536 };
 
 /* ---- findings ---- */
 
@@ -32,8 +32,7 @@ static bool found(struct gk_device_run *run, const struct gk_plan_launch *launch
 }
 
 /* What the driver said of the steps so far; error is not 0. */
-static bool found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch,
-                        int error)
+bool gpu_found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch, int error)
 {
 	const char *kind = gpu->vendor->fault_kind(error);
 	struct gk_err e;
@@ -45,7 +44,7 @@ static bool found_fault(struct gpu *gpu, struct gk_device_run *run, const struct
 
 /* ---- fills and copies ---- */
 
-static bool is_dense(const struct gk_plan_view *view)
+bool gpu_is_dense(const struct gk_plan_view *view)
 {
 	int64_t stride = 1;
 
@@ -69,7 +68,7 @@ static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct 
 	size_t size = gk_dtype_bytes(step->dst.dtype), count = (size_t)gk_plan_view_count(&step->dst);
 	uint64_t at = address(run, &step->dst);
 
-	if (step->op != GK_STEP_FILL || !is_dense(&step->dst) || size > 4)
+	if (step->op != GK_STEP_FILL || !gpu_is_dense(&step->dst) || size > 4)
 		return false;
 	if (size == 1)
 		*error = gpu->call.set8(at, (unsigned char)step->bits, count, gpu->stream);
@@ -83,8 +82,8 @@ static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct 
 static bool copy_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
                        int *error)
 {
-	if (step->op != GK_STEP_COPY || step->dst.dtype != step->src.dtype || !is_dense(&step->dst) ||
-	    !is_dense(&step->src))
+	if (step->op != GK_STEP_COPY || step->dst.dtype != step->src.dtype || !gpu_is_dense(&step->dst) ||
+	    !gpu_is_dense(&step->src))
 		return false;
 	*error = gpu->call.copy(address(run, &step->dst), address(run, &step->src),
 	                        gk_plan_view_bytes(&step->dst), gpu->stream);
@@ -138,7 +137,8 @@ static bool run_plain(struct gpu *gpu, struct gk_device_run *run, const struct g
 	if (gk_plan_view_count(&step->dst) == 0)
 		return true;
 	if (!fill_there(gpu, run, step, &error) && !copy_there(gpu, run, step, &error))
-		return step_here(gpu, run, step, &run->err) == 0;
+		return run->is_timed ? gpu_timed_step(gpu, run, step)
+		                     : step_here(gpu, run, step, &run->err) == 0;
 	return error ? gpu_fail(gpu, error, "a fill or copy", &run->err) == 0 : true;
 }
 
@@ -333,7 +333,7 @@ static bool run_launch(struct gpu *gpu, struct gk_device_run *run, const struct 
 		error = gpu->call.stream_sync(gpu->stream);
 	run->counts.launches++;
 	run->counts.programs += (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
-	return error ? found_fault(gpu, run, launch, error) : true;
+	return error ? gpu_found_fault(gpu, run, launch, error) : true;
 }
 
 bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
@@ -394,7 +394,8 @@ static bool found_strays(struct gk_device_run *run, uint32_t buffer, uint64_t co
 static uint32_t piece_of(const struct gk_device_run *run)
 {
 	for (uint32_t i = 0; i < run->plan->kernel_count; i++)
-		if (run->modules[i]->object->desc_count > 0 || run->modules[i]->object->scratch_bytes > 0)
+		if (run->modules[i] &&
+		    (run->modules[i]->object->desc_count > 0 || run->modules[i]->object->scratch_bytes > 0))
 			return MAP_PIECE;
 	return 1;
 }
@@ -408,9 +409,10 @@ bool gpu_finish(struct gk_device *device, struct gk_device_run *run)
 	int64_t at;
 
 	if (error)
-		return found_fault(gpu, run, NULL, error);
+		return gpu_found_fault(gpu, run, NULL, error);
 	for (uint32_t i = 0; i < run->plan->buffer_count; i++) {
-		if (gpu_count_strays(gpu, &run->memory->buffers[i], piece, &count, &at, &run->err) < 0)
+		if (gpu_count_strays(gpu, &run->memory->buffers[i], piece,
+		                     run->is_timed ? NEAR_BYTES : UINT64_MAX, &count, &at, &run->err) < 0)
 			return false;
 		if (count)
 			return found_strays(run, i, count, at);

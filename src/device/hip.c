@@ -12,7 +12,7 @@
 /* The properties as ROCm 6 has them: only the name of the architecture is read. */
 enum { ARCHITECTURE_AT = 1160, ARCHITECTURE_BYTES = 256, ROOM_BYTES = 8192 };
 
-enum { NUMBER_OF_XCCS = 10018 };
+enum { NUMBER_OF_XCCS = 10018, MEMORY_SIDE_CACHE = 256 << 20 };
 
 struct hip {
 	int (*set_device)(int device);
@@ -64,8 +64,11 @@ static int architecture(struct gpu *gpu, int device, char *text, size_t size, st
 
 static void add_facts(struct gpu *gpu, json_t *facts)
 {
-	int dies = 0;
+	int dies = 0, version = (int)json_integer_value(json_object_get(facts, "driver"));
+	char text[32];
 
+	snprintf(text, sizeof text, "HIP %d.%d", version / 10000000, version / 100000 % 100);
+	json_object_set_new(facts, "driver_text", json_string(text));
 	if (gpu->call.attribute(&dies, NUMBER_OF_XCCS, gpu->ordinal) == 0)
 		json_object_set_new(facts, "xccs", json_integer(dies));
 	json_object_set_new(facts, "note", json_string("geak's HIP path has not yet run on hardware"));
@@ -105,6 +108,14 @@ static int launch(struct gpu *gpu, const struct gpu_launch *l)
 	                   gpu->stream, l->params, NULL);
 }
 
+/* The L2 that the driver tells of is one die's; behind all of them the CDNA 3 and 4 have a cache on the memory's side. */
+static uint64_t cache(const struct gpu *gpu, uint64_t l2)
+{
+	bool is_large = strncmp(gpu->target, "gfx94", 5) == 0 || strncmp(gpu->target, "gfx95", 5) == 0;
+
+	return is_large && l2 < MEMORY_SIDE_CACHE ? MEMORY_SIDE_CACHE : l2;
+}
+
 /* Most faults end the process (a signal); these are answered. */
 static const char *fault_kind(int error)
 {
@@ -142,4 +153,6 @@ const struct gpu_vendor gpu_hip = {
 	.prepare = prepare,
 	.launch = launch,
 	.fault_kind = fault_kind,
+	.cache = cache,
+	.health = &gpu_smi,
 };

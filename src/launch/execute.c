@@ -7,16 +7,13 @@
  * is run again over the inverse fill: an element that nobody wrote holds the
  * inverse then, one that was written holds what it held before.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "answer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "launch.h"
 #include "modules.h"
 
@@ -120,81 +117,21 @@ static void run_steps(struct job *job)
 	job->ms = (double)(gk_clock_ns() - started) / 1e6;
 }
 
-static int write_all(int fd, const uint8_t *bytes, uint64_t size, struct gk_err *e)
-{
-	for (uint64_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, bytes + done, size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return gk_err_errno(e, "execute: writing an output");
-		done += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* The descriptor to write output index to: the one that was sent, or over an inline channel a new one. */
-static int output_fd(struct job *job, size_t blob, bool is_inline, uint64_t bytes, struct gk_err *e)
-{
-	struct stat st;
-	int fd;
-
-	if (is_inline)
-		return gk_memfd_new("output", bytes, e);
-	if (blob >= job->frame->blob_count)
-		return gk_err_set(e, GK_ERR_INPUT, "execute: a descriptor for each output is needed");
-	fd = job->frame->blobs[blob].fd;
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes)
-		return gk_err_set(e, GK_ERR_INPUT, "execute: an output's memory file must have %llu bytes",
-		                  (unsigned long long)bytes);
-	return fd;
-}
-
 static int write_outputs(struct job *job, size_t used, bool is_inline, int *fds, size_t *count,
                          struct gk_err *e)
 {
 	for (uint32_t i = 0; i < job->plan->output_count; i++) {
 		uint64_t bytes = gk_plan_view_bytes(&job->plan->outputs[i].view);
-		int fd = output_fd(job, used + i, is_inline, bytes, e);
+		int fd = launch_output_fd(job->frame, used + i, is_inline, bytes, e);
 
 		if (fd < 0)
 			return -1;
 		if (is_inline)
 			fds[(*count)++] = fd;
-		if (write_all(fd, job->dense[i], bytes, e) < 0)
+		if (launch_write_output(fd, job->dense[i], bytes, e) < 0)
 			return -1;
 	}
 	return 0;
-}
-
-static json_t *safe_string(const char *text, size_t size, size_t most)
-{
-	gk_buf_auto safe = GK_BUF_INIT;
-
-	gk_text_add_safe(&safe, text, size, most, true);
-	return json_string(gk_buf_text(&safe));
-}
-
-static json_t *finding_json(const struct gk_finding *f)
-{
-	json_t *o;
-
-	if (!f->kind[0])
-		return json_null();
-	o = json_pack("{s:s, s:i, s:i, s:I, s:I}", "kind", f->kind, "line", (int)f->line, "column",
-	              (int)f->column, "buffer", (json_int_t)f->buffer, "at", (json_int_t)f->at);
-	if (f->has_place) {
-		json_object_set_new(
-			o, "program",
-			json_pack("[iii]", (int)f->program[0], (int)f->program[1], (int)f->program[2]));
-		json_object_set_new(o, "lane", json_integer(f->lane));
-	}
-	json_object_set_new(o, "message", safe_string(f->message, strlen(f->message), sizeof f->message));
-	json_object_set_new(o, "kernel", safe_string(f->kernel, strlen(f->kernel), sizeof f->kernel));
-	json_object_set_new(o, "operation",
-	                    safe_string(f->operation, strlen(f->operation), sizeof f->operation));
-	return o;
 }
 
 static json_t *counts_json(const struct gk_device_counts *c)
@@ -222,8 +159,8 @@ static json_t *executed_json(const struct job *job)
 
 	if (job->run.notes.size > 0)
 		json_array_append_new(notes,
-		                      safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
-	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:b}", "finding", finding_json(&job->run.finding),
+		                      launch_safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
+	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:b}", "finding", launch_finding_json(&job->run.finding),
 	                 "changed", job->changed, "outputs", outputs_json(job), "counts",
 	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms, "lost",
 	                 job->launcher->device->is_lost);

@@ -163,10 +163,13 @@ static int say_error(struct gk_channel *channel, uint64_t id, const struct gk_er
 	return gk_channel_send(channel, GK_WIRE_ERROR, true, id, json, NULL, 0, e);
 }
 
-static int answer_execute(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame,
-                          struct gk_err *e)
+typedef int request_fn(struct gk_launcher *launcher, struct gk_frame *frame, bool is_inline, enum gk_wire_type *type,
+                       json_t **json, int *outputs, size_t *output_count, struct gk_err *e);
+
+static int answer_request(struct gk_channel *channel, struct gk_launcher *launcher, struct gk_frame *frame,
+                          request_fn *request, struct gk_err *e)
 {
-	int outputs[GK_PLAN_MAX_OUTPUTS], done;
+	int outputs[GK_LAUNCH_OUTPUTS], done;
 	size_t output_count = 0;
 	gk_json_auto *json = NULL;
 	enum gk_wire_type type = GK_WIRE_ERROR;
@@ -174,8 +177,7 @@ static int answer_execute(struct gk_channel *channel, struct gk_launcher *launch
 
 	if (launcher->module_bytes > MODULE_CACHE_BYTES)
 		drop_modules(launcher);
-	if (gk_launcher_execute(launcher, frame, gk_channel_is_inline(channel), &type, &json, outputs,
-	                        &output_count, &why) < 0)
+	if (request(launcher, frame, gk_channel_is_inline(channel), &type, &json, outputs, &output_count, &why) < 0)
 		return say_error(channel, frame->id, &why, e);
 	done = gk_channel_send(channel, type, true, frame->id, json, outputs, output_count, e);
 	for (size_t i = 0; i < output_count; i++)
@@ -189,7 +191,9 @@ static int answer(struct gk_channel *channel, struct gk_launcher *launcher, stru
 	struct gk_err why = {0};
 
 	if (frame->type == GK_WIRE_EXECUTE)
-		return answer_execute(channel, launcher, frame, e);
+		return answer_request(channel, launcher, frame, gk_launcher_execute, e);
+	if (frame->type == GK_WIRE_TIME)
+		return answer_request(channel, launcher, frame, gk_launcher_time, e);
 	if (frame->type == GK_WIRE_CANCEL) /* nothing runs while we listen */
 		return 0;
 	gk_err_set(&why, GK_ERR_INPUT, "a launcher does not know frames of type %s",

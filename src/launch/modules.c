@@ -69,17 +69,17 @@ static int find_texts(struct gk_launcher *launcher, struct gk_frame *frame, cons
 
 /* ---- by code object ---- */
 
-static int check_object(const struct gk_object *object, const struct gk_plan *plan, int64_t kernel,
+int launch_check_object(const struct gk_object *object, const struct gk_plan *plan, int64_t kernel,
                         struct gk_err *e)
 {
 	const struct gk_plan_kernel *k = &plan->kernels[kernel];
 
 	if (strcmp(object->ttir, k->ttir) != 0)
 		return gk_err_set(e, GK_ERR_INPUT,
-		                  "execute: the object of kernel %s was made from another module", k->name);
+		                  "the object of kernel %s was made from another module", k->name);
 	if (strcmp(object->target, plan->target) != 0)
 		return gk_err_set(e, GK_ERR_INPUT,
-		                  "execute: the object of kernel %s is for %s, the plan for %s", k->name,
+		                  "the object of kernel %s is for %s, the plan for %s", k->name,
 		                  object->target, plan->target);
 	return 0;
 }
@@ -109,7 +109,8 @@ static int find_object(struct gk_launcher *launcher, struct gk_frame *frame, con
 	int64_t index;
 
 	if (gk_node_int(&kernel, 0, (int64_t)plan->kernel_count - 1, &index, e) < 0 ||
-	    gk_object_from_node(&at, object, e) < 0 || check_object(object, plan, index, e) < 0)
+	    gk_object_from_node(&at, object, e) < 0 ||
+	    launch_check_object(object, plan, index, e) < 0)
 		return -1;
 	text = json_dumps(at.value, JSON_COMPACT | JSON_SORT_KEYS);
 	gk_hash_hex(text ? text : "", text ? strlen(text) : 0, key);

@@ -12,4 +12,8 @@
 int launch_find_modules(struct gk_launcher *launcher, struct gk_frame *frame, const struct gk_plan *plan,
                         struct gk_device_module **modules, json_t **missing, size_t *used, struct gk_err *e);
 
+/* Whether the object was made from that kernel's module, for the plan's target. */
+int launch_check_object(const struct gk_object *object, const struct gk_plan *plan, int64_t kernel,
+                        struct gk_err *e);
+
 #endif

@@ -1,0 +1,158 @@
+/*
+ * Two other views of the same calls. The host's clock: so many preparations
+ * with calls, then as many without, and the difference. A kernel that reaches
+ * the driver's pages can forge events; it cannot forge this. And for short
+ * calls a batch: each on a set of its own, prepared before, one behind the
+ * other between two events, so that what an event costs is shared.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "time.h"
+
+enum { ROUNDS = 3, MOST_BURST = 64, BATCH_ROUNDS = 5 };
+
+#define BURST_MS   2.5 /* of calls with preparation between two waits */
+#define SHORT_CALL 0.02
+
+int64_t time_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double time_median(const double *values, size_t count)
+{
+	gk_free_auto double *sorted = gk_alloc_array(count + 1, sizeof *sorted);
+
+	if (count == 0)
+		return 0;
+	memcpy(sorted, values, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_doubles);
+	return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+/* ---- the host's clock ---- */
+
+static int burst(struct time_job *job, uint32_t side, uint32_t count, bool with_calls, double *ms,
+                 struct gk_err *e)
+{
+	int64_t started;
+
+	if (job->ops->sync(job->device, e) < 0)
+		return -1;
+	started = time_now_ns();
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t set = time_any_set(job), load = (uint32_t)gk_random_below(&job->random, job->loads);
+
+		if (time_prepare(job, side, set, TIME_NO_SLOT, e) < 0 ||
+		    (with_calls && time_steps(job, side, set, load, e) < 0))
+			return -1;
+	}
+	if (job->ops->sync(job->device, e) < 0)
+		return -1;
+	*ms = (double)(time_now_ns() - started) / 1e6;
+	return 0;
+}
+
+/* Both kinds of both sides, in random order. */
+static int host_round(struct time_job *job, uint32_t calls, double ms[2], struct gk_err *e)
+{
+	uint32_t order[4] = {0, 1, 2, 3}, kinds = 2 * job->side_count;
+	double took[4] = {0};
+
+	gk_random_shuffle(&job->random, order, kinds);
+	for (uint32_t i = 0; i < kinds; i++)
+		if (burst(job, order[i] / 2, calls, order[i] % 2, &took[order[i]], e) < 0)
+			return -1;
+	for (uint32_t s = 0; s < job->side_count; s++)
+		ms[s] = (took[2 * s + 1] - took[2 * s]) / calls;
+	return 0;
+}
+
+static double slower_call(const struct time_job *job)
+{
+	double a = job->sides[0].call_ms, b = job->side_count > 1 ? job->sides[1].call_ms : 0;
+
+	return a > b ? a : b;
+}
+
+int time_host(struct time_job *job, struct gk_err *e)
+{
+	double one = job->prepare_ms + slower_call(job), calls = one > 0 ? BURST_MS / one : MOST_BURST;
+	double ms[2][ROUNDS];
+
+	job->host.calls = calls >= MOST_BURST ? MOST_BURST : calls >= 1 ? (uint32_t)calls : 1;
+	for (int i = 0; i < ROUNDS; i++) {
+		double round[2] = {0};
+
+		if (host_round(job, job->host.calls, round, e) < 0)
+			return -1;
+		ms[0][i] = round[0];
+		ms[1][i] = round[1];
+	}
+	job->host.rounds = ROUNDS;
+	job->host.ms[0] = time_median(ms[0], ROUNDS);
+	job->host.ms[1] = time_median(ms[1], ROUNDS);
+	return 0;
+}
+
+/* ---- batches ---- */
+
+static int queue_batch(struct time_job *job, uint32_t side, uint32_t mark, struct gk_err *e)
+{
+	uint32_t load = (uint32_t)gk_random_below(&job->random, job->loads);
+
+	for (uint32_t i = 0; i < job->set_count; i++)
+		if (time_fill(job, side, i, TIME_NO_SLOT, e) < 0)
+			return -1;
+	if (time_wash(job, e) < 0 || job->ops->mark(job->device, mark, e) < 0)
+		return -1;
+	for (uint32_t i = 0; i < job->set_count; i++)
+		if (time_steps(job, side, i, load, e) < 0)
+			return -1;
+	return job->ops->mark(job->device, mark + 1, e);
+}
+
+static int batch_side(struct time_job *job, uint32_t side, struct gk_err *e)
+{
+	double ms[BATCH_ROUNDS];
+
+	for (int i = 0; i < BATCH_ROUNDS; i++) {
+		if (time_elapsed(job, 4 * i + 2 * (int)side, &ms[i], e) < 0)
+			return -1;
+		ms[i] /= job->set_count;
+	}
+	job->batch.ms[side] = time_median(ms, BATCH_ROUNDS);
+	return 0;
+}
+
+int time_batch(struct time_job *job, struct gk_err *e)
+{
+	if (job->set_count < 2 || slower_call(job) >= SHORT_CALL)
+		return 0;
+	for (uint32_t i = 0; i < BATCH_ROUNDS; i++) {
+		uint32_t first = (uint32_t)gk_random_below(&job->random, job->side_count);
+
+		if (queue_batch(job, first, 4 * i + 2 * first, e) < 0 ||
+		    (job->side_count > 1 && queue_batch(job, 1 - first, 4 * i + 2 * (1 - first), e) < 0))
+			return -1;
+	}
+	for (uint32_t s = 0; s < job->side_count; s++)
+		if (batch_side(job, s, e) < 0)
+			return -1;
+	job->batch.calls = job->set_count;
+	job->batch.rounds = BATCH_ROUNDS;
+	return 0;
+}
