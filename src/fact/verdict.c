@@ -61,6 +61,9 @@ static json_t *speedup_to_json(const struct gk_speedup *speedup)
 	json_object_set_new(object, "geomean", json_real(speedup->geomean));
 	json_object_set_new(object, "low", json_real(speedup->low));
 	json_object_set_new(object, "high", json_real(speedup->high));
+	json_object_set_new(object, "worst", json_real(speedup->worst));
+	json_object_set_new(object, "floor", json_real(speedup->floor));
+	json_object_set_new(object, "within_noise", json_boolean(speedup->within_noise));
 	return object;
 }
 
@@ -130,6 +133,9 @@ static int read_speedup(const struct gk_node *at, void *out, struct gk_arena *ar
 		{"geomean", GK_FIELD_DOUBLE, offsetof(struct gk_speedup, geomean), true, 0, 0, NULL, NULL},
 		{"low", GK_FIELD_DOUBLE, offsetof(struct gk_speedup, low), true, 0, 0, NULL, NULL},
 		{"high", GK_FIELD_DOUBLE, offsetof(struct gk_speedup, high), true, 0, 0, NULL, NULL},
+		{"worst", GK_FIELD_DOUBLE, offsetof(struct gk_speedup, worst), false, 0, 0, NULL, NULL},
+		{"floor", GK_FIELD_DOUBLE, offsetof(struct gk_speedup, floor), false, 0, 0, NULL, NULL},
+		{"within_noise", GK_FIELD_BOOL, offsetof(struct gk_speedup, within_noise), false, 0, 0, NULL, NULL},
 	};
 	struct gk_speedup *speedup = out;
 

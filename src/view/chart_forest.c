@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "view/chart.h"
 #include "view/html.h"
+#include "view/perf.h"
 
 enum { WIDTH = 1000, LEFT = 270, RIGHT = 250, TOP = 8, ROW = 28, AXIS = 34, LABEL_MAX = 40, GAP = 44 };
 
@@ -91,7 +92,7 @@ static void add_label(struct gk_buf *out, const struct gk_forest_row *row, doubl
 static void add_figure(struct gk_buf *out, const struct scale *scale, const struct gk_forest_row *row, double y)
 {
 	const char *style = row->within_noise ? "same" : row->mid > 1 ? "faster" : "slower";
-	double radius = row->is_heading ? 5.5 : 4;
+	double radius = row->is_heading ? 5.5 : 4, width = row->high - row->low;
 
 	if (row->floor > 0 && row->floor < 1)
 		gk_buf_printf(out, "<rect class=band x=%.1f y=%.1f width=%.1f height=%d><title>noise floor: 1 &plusmn; %.2f %%"
@@ -101,8 +102,13 @@ static void add_figure(struct gk_buf *out, const struct scale *scale, const stru
 	              x_of(scale, row->high), y, y);
 	gk_buf_printf(out, "<circle class='%s' cx=%.1f cy=%.1f r=%.1f><title>%.4f&times;, 95 %% interval %.4f to %.4f</title>"
 	              "</circle>", style, x_of(scale, row->mid), y, radius, row->mid, row->low, row->high);
-	gk_buf_printf(out, "<text class='value%s' x=%d y=%.1f>%.3g&times; <tspan class=range>[%.3g, %.3g]", row->is_heading ?
-	              " strong" : "", WIDTH - RIGHT + 16, y + 4.5, row->mid, row->low, row->high);
+	gk_buf_printf(out, "<text class='value%s' x=%d y=%.1f>", row->is_heading ? " strong" : "", WIDTH - RIGHT + 16, y + 4.5);
+	gk_perf_add_ratio(out, row->mid, width);
+	gk_buf_add_text(out, "&times; <tspan class=range>[");
+	gk_perf_add_ratio(out, row->low, width);
+	gk_buf_add_text(out, ", ");
+	gk_perf_add_ratio(out, row->high, width);
+	gk_buf_add_text(out, "]");
 	if (row->words[0]) {
 		gk_buf_add_text(out, " ");
 		gk_html_text(out, row->words, 40);

@@ -76,7 +76,7 @@ static bool find_range(struct strip *strip)
 		if (side->count == 0 || !isfinite(side->median))
 			continue;
 		strip->low = fmin(strip->low, quantile(side, 0));
-		strip->high = fmax(strip->high, fmin(quantile(side, 1), quantile(side, 0.95) * 1.1));
+		strip->high = fmax(strip->high, fmin(quantile(side, 1), 3 * quantile(side, 0.95) - 2 * quantile(side, 0.05)));
 	}
 	if (!isfinite(strip->low) || strip->high <= 0)
 		return false;

@@ -15,6 +15,8 @@ struct row {
 	int number, attempt;
 	bool known, active, correct, stopped;
 	int64_t since_ns;
+	double speedup; /* the best so far, by its interval's low end; 0: none was measured */
+	double low;
 };
 
 struct gk_live {
@@ -83,6 +85,8 @@ static void draw_row(struct gk_live *live, const struct row *row)
 	duration(gk_clock_ns() - row->since_ns, time);
 	gk_buf_printf(&line, "  %-20.40s #%-2d attempt %-3d %-22s %6s%s", row->task, row->number, row->attempt, row->doing,
 	              time, row->correct ? "  correct" : "");
+	if (row->speedup > 0)
+		gk_buf_printf(&line, ", %.2fx at best", row->speedup);
 	add_line(live, row->correct ? GK_GOOD : GK_PLAIN, gk_buf_text(&line));
 }
 
@@ -157,16 +161,43 @@ static void say(struct gk_live *live, const struct gk_live_line *line, enum gk_t
 	fflush(live->term.out);
 }
 
+static double number_of(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_number(value) ? json_number_value(value) : 0;
+}
+
+/* The figure of a timed pass, in words; what is better by its lower bound is remembered. */
+static void take_speed(struct row *row, const json_t *speedup, char words[64])
+{
+	double mean = number_of(speedup, "mean"), low = number_of(speedup, "low");
+
+	words[0] = '\0';
+	if (!(mean > 0) || !(low > 0))
+		return;
+	snprintf(words, 64, ", %.3gx [%.3g, %.3g]%s", mean, low, number_of(speedup, "high"),
+	         json_is_true(json_object_get(speedup, "within_noise")) ? " within noise" : "");
+	if (low > row->low) {
+		row->low = low;
+		row->speedup = mean;
+	}
+}
+
+static struct row *row_of(struct gk_live *live, int index);
+
 static void say_judged(struct gk_live *live, const struct gk_live_line *line, const json_t *body)
 {
 	const json_t *verdict = json_object_get(json_object_get(body, "verdict"), "verdict");
 	bool pass = strcmp(text_of(verdict, "outcome"), "pass") == 0;
-	char what[160];
+	char what[160], speed[64] = "";
 
 	live->attempts++;
 	live->passes += pass;
 	if (pass)
-		snprintf(what, sizeof what, "attempt %d pass", line->attempt);
+		take_speed(row_of(live, line->index), json_object_get(json_object_get(body, "verdict"), "speedup"), speed);
+	if (pass)
+		snprintf(what, sizeof what, "attempt %d pass%s", line->attempt, speed);
 	else
 		snprintf(what, sizeof what, "attempt %d %s at %s (%s)", line->attempt, text_of(verdict, "outcome"),
 		         text_of(verdict, "stage"), text_of(verdict, "kind"));

@@ -1,5 +1,6 @@
 #include "view/page.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -67,23 +68,42 @@ static void add_card(struct page *page, const char *label, const char *format, .
 	gk_buf_printf(page->out, "</b><span>%s</span></div>", label);
 }
 
+/* One for each kind of evidence: a number never mixes them. */
+static void add_speed_cards(struct page *page)
+{
+	struct gk_story_speed speed;
+	char label[96];
+	bool any = false;
+
+	for (int i = GK_SIMULATED; i <= GK_CONTAINED; i++) {
+		gk_story_speed(page->story, (enum gk_evidence)i, &speed);
+		if (!speed.measured)
+			continue;
+		any = true;
+		snprintf(label, sizeof label, "mean speedup of %zu winner%s, %s", speed.measured, speed.measured == 1 ? "" : "s",
+		         gk_evidence_names[i]);
+		add_card(page, label, "%.2f&times;", speed.mean);
+		if (isfinite(speed.over_all) && speed.measured < page->story->task_count)
+			add_card(page, "over all tasks, unsolved ones as 0", "%.2f&times;", speed.over_all);
+	}
+	if (!any)
+		add_card(page, "speedup: not measured", "&ndash;");
+}
+
 static void add_totals(struct page *page)
 {
 	const struct gk_story *story = page->story;
-	double call, exec, speedup;
-	size_t measured, winners = 0;
+	double call, exec;
+	size_t winners = 0;
 
-	gk_story_totals(story, &call, &exec, &speedup, &measured);
+	gk_story_totals(story, &call, &exec);
 	for (size_t i = 0; i < story->task_count; i++)
 		winners += story->tasks[i].winner != NULL;
 	gk_buf_add_text(page->out, "<div class=cards>");
 	add_card(page, "tasks with a confirmed kernel", "%zu / %zu", winners, story->task_count);
 	add_card(page, "call accuracy", "%.0f%%", 100 * call);
 	add_card(page, "execution accuracy", "%.0f%%", 100 * exec);
-	if (measured)
-		add_card(page, "mean speedup of winners", "%.2f&times;", speedup);
-	else
-		add_card(page, "speedup: not measured", "&ndash;");
+	add_speed_cards(page);
 	add_card(page, "attempts", "%zu", story->attempts);
 	gk_buf_add_text(page->out, "</div>\n");
 }
@@ -236,8 +256,9 @@ static void add_task_row(struct page *page, const struct gk_story_task *task)
 	gk_buf_add_text(page->out, "</td><td class=num>");
 	add_traffic(page, task, first);
 	gk_buf_add_text(page->out, "</td><td class=num>");
-	if (task->winner && task->confirmed.speedup.measured)
-		gk_buf_printf(page->out, "%.2f&times;", task->confirmed.speedup.mean);
+	if (task->winner && gk_story_has_speed(&task->confirmed))
+		gk_buf_printf(page->out, "%.2f&times;%s", task->confirmed.speedup.mean,
+		              task->confirmed.speedup.within_noise ? "<br><span class='muted small'>within noise</span>" : "");
 	else
 		gk_buf_add_text(page->out, "<span class=muted>not measured</span>");
 	gk_buf_printf(page->out, "</td><td>%s%s</td></tr>\n", task->winner ? gk_evidence_names[task->confirmed.evidence] : "",
@@ -288,7 +309,9 @@ void gk_page_add(struct gk_buf *out, struct gk_store *store, const struct gk_sto
 
 	add_head(&page);
 	add_title(&page);
+	page_basis(&page);
 	add_totals(&page);
+	page_speed(&page);
 	page_facts(&page);
 	add_success(&page);
 	add_grid(&page);
@@ -304,6 +327,7 @@ void gk_page_add(struct gk_buf *out, struct gk_store *store, const struct gk_sto
 		page_task(&page, &story->tasks[i]);
 	}
 	add_ledger(&page);
+	page_unmeasured(&page);
 	gk_buf_add_text(out, "<footer>Written by geak ");
 	gk_html_text(out, story->run.geak, 40);
 	gk_buf_add_text(out, ". This page is complete in itself and asks nothing of the network.</footer></main></body></html>\n");

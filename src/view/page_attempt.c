@@ -4,6 +4,7 @@
 #include "view/chart.h"
 #include "view/diff.h"
 #include "view/html.h"
+#include "view/perf.h"
 
 #define STRATEGY_MAX ((size_t)1200)
 #define MESSAGE_MAX  ((size_t)4000)
@@ -69,9 +70,6 @@ static void add_counts(struct page *page, const struct gk_verdict *verdict)
 	double read = json_number_value(json_object_get(verdict->counts, "bytes_read"));
 	double written = json_number_value(json_object_get(verdict->counts, "bytes_written"));
 
-	if (verdict->speedup.measured)
-		gk_buf_printf(page->out, "<p class=small>Speedup over the reference: <b>%.2f&times;</b> (95 %% interval %.2f to %.2f)"
-		              "</p>", verdict->speedup.mean, verdict->speedup.low, verdict->speedup.high);
 	if (!verdict->counts)
 		return;
 	gk_buf_add_text(page->out, "<p class='muted small'>Over all cases: ");
@@ -83,6 +81,21 @@ static void add_counts(struct page *page, const struct gk_verdict *verdict)
 	gk_buf_add_text(page->out, " operations, ");
 	gk_html_count(page->out, json_number_value(json_object_get(verdict->counts, "launches")));
 	gk_buf_add_text(page->out, " launches.</p>");
+}
+
+/* The figures of an attempt: with the seeds that all attempts share, before anyone has confirmed them. */
+static void add_speed(struct page *page, const struct gk_verdict *verdict)
+{
+	gk_buf_auto line = GK_BUF_INIT;
+
+	if (!gk_story_has_speed(verdict))
+		return;
+	gk_perf_add_line(&line, verdict);
+	gk_buf_add_text(page->out, "<details><summary>Speed against the reference: <b>");
+	gk_html_text(page->out, gk_buf_text(&line), 300);
+	gk_buf_add_text(page->out, "</b></summary>");
+	page_perf_table(page, verdict, "reference", "attempt");
+	gk_buf_add_text(page->out, "</details>");
 }
 
 static void add_case(struct page *page, const struct gk_case_result *result)
@@ -274,6 +287,7 @@ void page_attempt(struct page *page, const struct gk_story_line *line, const str
 		gk_buf_add_text(page->out, "</p>");
 	}
 	if (attempt->judged) {
+		add_speed(page, &attempt->verdict);
 		add_counts(page, &attempt->verdict);
 		add_notes(page, &attempt->verdict);
 		add_cases(page, &attempt->verdict);

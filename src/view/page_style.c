@@ -2,11 +2,11 @@
 
 /* In pieces, as a string constant need not be longer than 4095 bytes. */
 const char *const page_style[] = {
-	":root{--bg:#faf9f6;--card:#fff;--ink:#1e2125;--muted:#666c75;--line:#e5e2db;--soft:#f2f0ea;--accent:#20607a;"
+	":root{--bg:#faf9f6;--card:#fff;--ink:#1e2125;--muted:#666c75;--line:#e5e2db;--soft:#f2f0ea;--accent:#20607a;--ref:#b2642a;"
 	"--good:#2b7a4b;--bad:#b5443b;--warn:#9a6410;--none:#9a9fa7;--goodbg:#e7f3ea;--badbg:#fbeae7;--warnbg:#faf1de;"
 	"color-scheme:light dark}\n",
 	"@media(prefers-color-scheme:dark){:root{--bg:#131518;--card:#1a1d21;--ink:#e7e5e0;--muted:#9aa0a9;"
-	"--line:#2d3137;--soft:#22262b;--accent:#7fb9d2;--good:#74c694;--bad:#ec8b80;--warn:#e0b263;--none:#6d737c;"
+	"--line:#2d3137;--soft:#22262b;--accent:#7fb9d2;--ref:#e0a36b;--good:#74c694;--bad:#ec8b80;--warn:#e0b263;--none:#6d737c;"
 	"--goodbg:#1b2c22;--badbg:#33201e;--warnbg:#322a19}}\n",
 	"*{box-sizing:border-box}html{scroll-behavior:smooth}\n",
 	"body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,"
@@ -64,6 +64,21 @@ const char *const page_style[] = {
 	".diff .gap{color:var(--muted);user-select:none}\n",
 	".map{width:132px;max-height:132px;border:1px solid var(--line);border-radius:4px;display:block}"
 	".map .ok{fill:var(--soft)}.map .off{fill:var(--bad)}.cases td{font-size:13.5px}\n",
+	".basis{margin:14px 0 0;font-size:14.5px}.basis b{font-weight:600}h5{font-size:13px;margin:22px 0 4px;"
+	"font-weight:600}\n",
+	".wide{max-width:none}.one{stroke:var(--ink);stroke-width:1.4}.label{fill:var(--ink)}.forest .label{"
+	"font-weight:400;fill:var(--muted)}.forest a .label{fill:var(--accent)}.strong{font-weight:600 !important}"
+	".value{font-size:13px;fill:var(--ink);font-variant-numeric:tabular-nums}.range{fill:var(--muted);"
+	"font-weight:400}.value.none{fill:var(--muted)}\n",
+	".band{fill:var(--none);opacity:.22}.whisker{stroke-width:2.4;stroke-linecap:round}.whisker.faster{"
+	"stroke:var(--good)}.whisker.slower{stroke:var(--bad)}.whisker.same{stroke:var(--none)}circle.faster{"
+	"fill:var(--good)}circle.slower{fill:var(--bad)}circle.same{fill:var(--card);stroke:var(--none);"
+	"stroke-width:2}\n",
+	".dots{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.62}.dots.ref{stroke:var(--ref)}"
+	".dots.cand{stroke:var(--accent)}.over.ref{fill:var(--ref)}.over.cand{fill:var(--accent)}"
+	".median{stroke-width:1.2;stroke-dasharray:2 3}.median.ref{stroke:var(--ref)}.median.cand{"
+	"stroke:var(--accent)}.label.ref{fill:var(--ref)}.label.cand{fill:var(--accent)}.clock{fill:none;"
+	"stroke:var(--muted);stroke-width:1.3}.throttle{fill:var(--bad)}\n",
 	"footer{margin-top:60px;color:var(--muted);font-size:13px}\n",
 	"@media print{details{display:block}main{max-width:none}}\n",
 	NULL,

@@ -90,6 +90,18 @@ void gk_perf_add_percent(struct gk_buf *out, double part)
 		gk_buf_printf(out, part < 0.001 ? "%.2f %%" : "%.1f %%", 100 * part);
 }
 
+void gk_perf_add_ratio(struct gk_buf *out, double ratio, double width)
+{
+	int digits = ratio >= 100 ? 0 : ratio >= 10 ? 1 : ratio >= 0.1 ? 2 : 3;
+
+	if (width > 0 && width < 0.02 && digits == 2)
+		digits = 3;
+	if (!isfinite(ratio))
+		gk_buf_add_text(out, "-");
+	else
+		gk_buf_printf(out, "%.*f", digits, ratio);
+}
+
 /* --- words --- */
 
 static size_t count_measured(const struct gk_perf_case *cases, size_t count)
@@ -130,18 +142,32 @@ void gk_perf_add_line(struct gk_buf *out, const struct gk_verdict *verdict)
 	gk_arena_auto arena = {0};
 	struct gk_perf_case *cases;
 	size_t count = gk_perf_cases(verdict, &arena, &cases), measured = count_measured(cases, count);
+	double width;
 
 	if (!speedup->measured) {
 		gk_buf_add_text(out, "not measured: ");
 		gk_perf_add_why_not(out, verdict);
 		return;
 	}
-	gk_buf_printf(out, "%.3gx [%.3g, %.3g]", speedup->mean, speedup->low, speedup->high);
-	if (measured > 1)
-		gk_buf_printf(out, ", mean of %zu cases (worst %.3gx, geometric mean %.3gx, noise floor ", measured,
-		              speedup->worst, speedup->geomean);
-	else
-		gk_buf_add_text(out, ", one case (noise floor ");
+	width = speedup->high - speedup->low;
+	gk_perf_add_ratio(out, speedup->mean, width);
+	gk_buf_add_text(out, "x [");
+	gk_perf_add_ratio(out, speedup->low, width);
+	gk_buf_add_text(out, ", ");
+	gk_perf_add_ratio(out, speedup->high, width);
+	if (measured > 1) {
+		gk_buf_printf(out, "], mean of %zu cases (", measured);
+		if (speedup->worst > 0) {
+			gk_buf_add_text(out, "worst ");
+			gk_perf_add_ratio(out, speedup->worst, width);
+			gk_buf_add_text(out, "x, ");
+		}
+		gk_buf_add_text(out, "geometric mean ");
+		gk_perf_add_ratio(out, speedup->geomean, width);
+		gk_buf_add_text(out, "x, noise floor ");
+	} else {
+		gk_buf_add_text(out, "], one case (noise floor ");
+	}
 	gk_perf_add_percent(out, speedup->floor);
 	gk_buf_add_text(out, speedup->within_noise ? "): within noise, no difference can be told" : ")");
 }

@@ -32,6 +32,9 @@ void gk_perf_add_ms(struct gk_buf *out, double ms);
 /* "0.4 %" of a relative floor. */
 void gk_perf_add_percent(struct gk_buf *out, double part);
 
+/* "1.23", "12.3", "123": as many digits as an interval of that width deserves; width 0: a ratio on its own. */
+void gk_perf_add_ratio(struct gk_buf *out, double ratio, double width);
+
 /* "1.23x [1.20, 1.26], mean of 3 cases (worst 1.05x, geometric mean 1.22x, noise floor 0.4 %)", or why there is none. */
 void gk_perf_add_line(struct gk_buf *out, const struct gk_verdict *verdict);
 /* What the interval and the floor allow to say, of b against a: "B is 1.10x as fast as A [..]: faster". */

@@ -1,6 +1,7 @@
 /* The events once more, folded for the eye instead of for the agent. */
 #include "view/story.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -269,11 +270,26 @@ static bool is_finished(const struct gk_story *story)
 	return story->line_count > 0;
 }
 
+/* How candidates are kept in is told beside what the processes say. */
+static int read_peers(struct gk_store *store, struct gk_story *story, struct gk_err *e)
+{
+	gk_json_auto *containment = NULL;
+
+	if (gk_store_fact_last(store, "peers", &story->peers, e) < 0 ||
+	    gk_store_fact_last(store, "containment", &containment, e) < 0)
+		return -1;
+	if (containment && !story->peers)
+		story->peers = json_object();
+	if (containment)
+		json_object_set(story->peers, "containment", containment);
+	return 0;
+}
+
 static int read_all(struct gk_store *store, struct gk_story *story, struct gk_err *e)
 {
 	if (gk_store_run_get(store, &story->arena, &story->run, e) < 0 ||
 	    gk_store_fact_last(store, "config", &story->config, e) < 0 ||
-	    gk_store_fact_last(store, "peers", &story->peers, e) < 0 ||
+	    read_peers(store, story, e) < 0 ||
 	    gk_store_ledger(store, &story->ledger, e) < 0 || read_lines(store, story, e) < 0)
 		return -1;
 	story->folder = gk_arena_string(&story->arena, gk_store_folder(store));
@@ -329,22 +345,91 @@ const char *gk_story_outcome(const struct gk_story_attempt *attempt)
 	return attempt->verdict.outcome == GK_PASS ? "pass" : attempt->verdict.kind;
 }
 
-void gk_story_totals(const struct gk_story *story, double *call, double *exec, double *speedup, size_t *measured)
+void gk_story_totals(const struct gk_story *story, double *call, double *exec)
 {
-	double calls = 0, execs = 0, sum = 0;
+	double calls = 0, execs = 0;
 
-	*measured = 0;
 	for (size_t i = 0; i < story->task_count; i++) {
-		const struct gk_story_task *task = &story->tasks[i];
-
-		calls += task->call;
-		execs += task->exec;
-		if (task->winner && task->confirmed.speedup.measured) {
-			sum += task->confirmed.speedup.mean;
-			++*measured;
-		}
+		calls += story->tasks[i].call;
+		execs += story->tasks[i].exec;
 	}
 	*call = story->task_count ? calls / (double)story->task_count : 0;
 	*exec = story->task_count ? execs / (double)story->task_count : 0;
-	*speedup = *measured ? sum / (double)*measured : 0;
+}
+
+/* --- speed --- */
+
+bool gk_story_has_speed(const struct gk_verdict *verdict)
+{
+	const struct gk_speedup *speedup = &verdict->speedup;
+
+	return speedup->measured && speedup->low > 0 && speedup->low <= speedup->mean && speedup->mean <= speedup->high &&
+	       isfinite(speedup->high);
+}
+
+void gk_story_speed(const struct gk_story *story, enum gk_evidence evidence, struct gk_story_speed *speed)
+{
+	size_t winners = 0;
+	double sum = 0;
+
+	*speed = (struct gk_story_speed){0};
+	for (size_t i = 0; i < story->task_count; i++) {
+		const struct gk_verdict *verdict = &story->tasks[i].confirmed;
+
+		if (!story->tasks[i].winner)
+			continue;
+		winners++;
+		if (verdict->evidence != evidence)
+			continue;
+		speed->winners++;
+		if (!gk_story_has_speed(verdict))
+			continue;
+		speed->measured++;
+		speed->within_noise += verdict->speedup.within_noise;
+		sum += verdict->speedup.mean;
+	}
+	speed->mean = speed->measured ? sum / (double)speed->measured : 0;
+	speed->over_all = speed->measured == winners && winners ? sum / (double)story->task_count : NAN;
+}
+
+/* --- peers --- */
+
+static const json_t *containment_of(const json_t *peers)
+{
+	const json_t *own = json_object_get(peers, "containment");
+
+	return own ? own : json_object_get(json_object_get(peers, "zygote"), "containment");
+}
+
+const char *gk_peers_containment(const json_t *peers)
+{
+	const json_t *containment = containment_of(peers);
+	const char *level = json_string_value(json_object_get(containment, "level"));
+	const char *box = json_string_value(json_object_get(json_object_get(peers, "zygote"), "box"));
+
+	if (!level)
+		level = json_string_value(containment);
+	return level ? level : box ? box : "unknown";
+}
+
+const char *gk_peers_missing(const json_t *peers)
+{
+	return or_empty(json_string_value(json_object_get(containment_of(peers), "missing")));
+}
+
+const char *gk_peers_device(const json_t *peers)
+{
+	return or_empty(json_string_value(json_object_get(json_object_get(peers, "launcher"), "kind")));
+}
+
+void gk_peers_add_words(struct gk_buf *out, const json_t *peers)
+{
+	const char *device = gk_peers_device(peers);
+	const char *target = json_string_value(json_object_get(json_object_get(peers, "launcher"), "target"));
+
+	if (device[0])
+		gk_buf_printf(out, "on %s%s%s%s, ", device, target ? " (" : "", target ? target : "", target ? ")" : "");
+	gk_buf_printf(out, "containment: %s", gk_peers_containment(peers));
+	if (gk_peers_missing(peers)[0])
+		gk_buf_printf(out, " (without %s)", gk_peers_missing(peers));
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "store/store.h"
 
 /* One candidate with its verdict, and what led to it. Hashes are blobs of the store, NULL when there is none. */
@@ -61,8 +62,30 @@ void gk_story_release(struct gk_story *story);
 const struct gk_story_line *gk_story_line_of(const struct gk_story *story, const char *task, int number);
 /* In one or two words: "pass", "wrong_values", "no code", "not judged". */
 const char *gk_story_outcome(const struct gk_story_attempt *attempt);
-/* Fractions over all tasks; *speedup is the mean over winners that were measured, and their number. */
-void gk_story_totals(const struct gk_story *story, double *call, double *exec, double *speedup, size_t *measured);
+/* Fractions over all tasks. */
+void gk_story_totals(const struct gk_story *story, double *call, double *exec);
+
+/* Speedups of confirmed winners with one kind of evidence: kinds are never mixed in a number. */
+struct gk_story_speed {
+	size_t winners, measured, within_noise;
+	double mean;     /* over the measured ones */
+	double over_all; /* over all tasks, one without a winner counted as 0; NaN while not every winner was measured this way */
+};
+void gk_story_speed(const struct gk_story *story, enum gk_evidence evidence, struct gk_story_speed *speed);
+/* Whether a verdict's speedup can be drawn: a stored number may be anything. */
+bool gk_story_has_speed(const struct gk_verdict *verdict);
+
+/*
+ * What peers said of themselves (an object by role: fact "peers", with fact
+ * "containment" in it, or collected), in words. Containment: how candidates were kept in, "unknown"
+ * when they did not say. Device: the GPU, or what executed the plans in its place; "" before a
+ * launcher has started. Borrowed from peers.
+ */
+const char *gk_peers_containment(const json_t *peers);
+const char *gk_peers_missing(const json_t *peers); /* layers of the sandbox that are not there, in words; "" */
+const char *gk_peers_device(const json_t *peers);
+/* "on NVIDIA H200 (sm_90), containment: ..." */
+void gk_peers_add_words(struct gk_buf *out, const json_t *peers);
 
 /* {"run", "tasks", "totals", "ledger"}: docs/report.md; new reference. */
 json_t *gk_story_json(const struct gk_story *story);

@@ -1,6 +1,9 @@
 #include "view/summary.h"
 
+#include <math.h>
+
 #include "base/memory.h"
+#include "view/perf.h"
 
 static const char *result_of(const struct gk_story_task *task)
 {
@@ -13,11 +16,27 @@ static const char *result_of(const struct gk_story_task *task)
 	return task->attempts ? "does not run" : "no attempt";
 }
 
+static void add_speed_cells(struct gk_table *table, const struct gk_story_task *task)
+{
+	const struct gk_speedup *speedup = &task->confirmed.speedup;
+	enum gk_tone tone = speedup->within_noise ? GK_PLAIN : speedup->mean > 1 ? GK_GOOD : GK_WARN;
+
+	if (!task->winner || !gk_story_has_speed(&task->confirmed)) {
+		gk_table_cell(table, 6, GK_DIM, "not measured");
+		return;
+	}
+	gk_table_cell(table, 6, tone, "%.2f", speedup->mean);
+	gk_table_cell(table, 7, GK_PLAIN, "%.2f - %.2f%s", speedup->low, speedup->high,
+	              speedup->within_noise ? " (noise)" : "");
+	gk_table_cell(table, 8, GK_DIM, "%.1f %%", 100 * speedup->floor);
+}
+
 void gk_summary_table(const struct gk_story *story, struct gk_table *table)
 {
 	static const struct gk_table_column columns[] = {{"task", false, 40},   {"result", false, 0},  {"call", false, 0},
 	                                                 {"exec", false, 0},    {"attempts", true, 0}, {"winner", false, 0},
-	                                                 {"speedup", true, 0}, {"evidence", false, 0}};
+	                                                 {"speedup", true, 0},  {"95 % interval", true, 0},
+	                                                 {"floor", true, 0},    {"evidence", false, 0}};
 
 	gk_table_init(table, columns, gk_count_of(columns));
 	for (size_t i = 0; i < story->task_count; i++) {
@@ -32,12 +51,9 @@ void gk_summary_table(const struct gk_story *story, struct gk_table *table)
 		gk_table_cell(table, 4, GK_PLAIN, "%zu", task->attempts);
 		if (task->winner)
 			gk_table_cell(table, 5, GK_PLAIN, "%d.%d", task->winner_number, task->winner_attempt);
-		if (task->winner && task->confirmed.speedup.measured)
-			gk_table_cell(table, 6, GK_PLAIN, "%.2f", task->confirmed.speedup.mean);
-		else
-			gk_table_cell(table, 6, GK_DIM, "not measured");
+		add_speed_cells(table, task);
 		if (task->winner)
-			gk_table_cell(table, 7, GK_PLAIN, "%s%s", gk_evidence_names[task->confirmed.evidence],
+			gk_table_cell(table, 9, GK_PLAIN, "%s%s", gk_evidence_names[task->confirmed.evidence],
 			              task->confirmed.compiled ? ", compiled" : "");
 	}
 }
@@ -55,21 +71,58 @@ static void print_cost(const struct gk_store_ledger *ledger, const struct gk_ter
 	gk_term_print(term, GK_PLAIN, "\n");
 }
 
+/* What verdicts rest on stands above the figures. */
+static void print_basis(const struct gk_story *story, const struct gk_term *term)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+	size_t by_evidence[4] = {0};
+
+	for (size_t i = 0; i < story->task_count; i++)
+		if (story->tasks[i].winner)
+			by_evidence[story->tasks[i].confirmed.evidence]++;
+	gk_term_print(term, GK_BOLD, "evidence of winners:");
+	for (int i = 0, shown = 0; i < 4; i++)
+		if (by_evidence[i])
+			gk_term_print(term, GK_BOLD, "%s %zu %s", shown++ ? "," : "", by_evidence[i], gk_evidence_names[i]);
+	if (by_evidence[0] + by_evidence[1] + by_evidence[2] + by_evidence[3] == 0)
+		gk_term_print(term, GK_BOLD, " there are none");
+	gk_peers_add_words(&words, story->peers);
+	gk_term_print(term, GK_DIM, "; %s\n", gk_buf_text(&words));
+}
+
+static void print_speed(const struct gk_story *story, const struct gk_term *term)
+{
+	struct gk_story_speed speed;
+	bool any = false;
+
+	for (int i = GK_SIMULATED; i <= GK_CONTAINED; i++) {
+		gk_story_speed(story, (enum gk_evidence)i, &speed);
+		if (!speed.measured)
+			continue;
+		any = true;
+		gk_term_print(term, GK_BOLD, ", speedup %.2f (%s, mean of %zu winner%s", speed.mean, gk_evidence_names[i],
+		              speed.measured, speed.measured == 1 ? "" : "s");
+		if (isfinite(speed.over_all) && speed.measured < story->task_count)
+			gk_term_print(term, GK_BOLD, "; %.2f over all tasks, unsolved ones as 0", speed.over_all);
+		if (speed.within_noise)
+			gk_term_print(term, GK_BOLD, "; %zu within noise", speed.within_noise);
+		gk_term_print(term, GK_BOLD, ")");
+	}
+	gk_term_print(term, GK_BOLD, any ? "\n" : ", speedup not measured: nothing was timed\n");
+}
+
 void gk_summary_print(const struct gk_story *story, const struct gk_term *term)
 {
 	struct gk_table table;
-	double call, exec, speedup;
-	size_t measured;
+	double call, exec;
 
+	print_basis(story, term);
 	gk_summary_table(story, &table);
 	gk_table_print(&table, term);
 	gk_table_release(&table);
-	gk_story_totals(story, &call, &exec, &speedup, &measured);
+	gk_story_totals(story, &call, &exec);
 	gk_term_print(term, GK_BOLD, "\ncall accuracy %.0f%%, execution accuracy %.0f%%", 100 * call, 100 * exec);
-	if (measured)
-		gk_term_print(term, GK_BOLD, ", speedup %.2f (mean of %zu winners)\n", speedup, measured);
-	else
-		gk_term_print(term, GK_BOLD, ", speedup not measured: nothing was timed\n");
+	print_speed(story, term);
 	print_cost(&story->ledger, term);
 	if (!story->finished)
 		gk_term_print(term, GK_WARN, "not finished: `geak run -o %s` goes on\n", story->folder);
@@ -148,6 +201,20 @@ static void print_cases(const struct gk_verdict *verdict, const struct gk_term *
 	}
 }
 
+static void print_perf(const struct gk_verdict *verdict, const struct gk_term *term)
+{
+	gk_buf_auto line = GK_BUF_INIT;
+	struct gk_table table;
+
+	if (!verdict->speedup.measured)
+		return;
+	gk_perf_add_line(&line, verdict);
+	gk_term_print(term, GK_PLAIN, "speedup %s\n", gk_buf_text(&line));
+	gk_perf_table(verdict, "reference", "attempt", &table);
+	gk_table_print(&table, term);
+	gk_table_release(&table);
+}
+
 static void print_verdict(const struct gk_verdict *verdict, const struct gk_term *term)
 {
 	title(term, "verdict");
@@ -158,6 +225,7 @@ static void print_verdict(const struct gk_verdict *verdict, const struct gk_term
 		gk_term_print(term, GK_PLAIN, "%s\n", verdict->message);
 	for (size_t i = 0; i < json_array_size(verdict->notes); i++)
 		gk_term_print(term, GK_DIM, "note: %s\n", json_string_value(json_array_get(verdict->notes, i)));
+	print_perf(verdict, term);
 	print_cases(verdict, term);
 }
 
