@@ -15,10 +15,10 @@ static void fill(struct gk_verdict *v)
 	v->evidence = GK_SIMULATED;
 	v->plan_hash = "abc";
 	v->stages_ms[GK_STAGE_CALL] = 12.5;
-	v->speedup = (struct gk_speedup){true, 1.5, 1.4, 1.2, 1.75};
+	v->speedup = (struct gk_speedup){true, 1.5, 1.4, 1.1, 1.2, 1.75, 0.01, false};
 	v->case_count = 2;
 	v->cases = gk_arena_array(&v->arena, 2, sizeof *v->cases);
-	v->cases[0] = (struct gk_case_result){"M=1", "call", GK_PASS, "", "", NULL};
+	v->cases[0] = (struct gk_case_result){"M=1", "call", GK_PASS, "", "", NULL, json_array()};
 	v->cases[1] = (struct gk_case_result){"M=2", "exec", GK_FAIL, "wrong_values", "index 3",
 	                                      json_pack("{s:i}", "worst", 3)};
 	v->notes = json_pack("[s]", "atomics");
@@ -48,6 +48,10 @@ int main(void)
 	is_text(text2, text, "nothing is lost on the way");
 	is_text(back.cases[1].message, "index 3", "cases have their words");
 	near(back.speedup.low, 1.2, 0, "and the speed-up its bound");
+	near(back.speedup.worst, 1.1, 0, "its worst case");
+	near(back.speedup.floor, 0.01, 0, "its noise floor");
+	ok(!back.speedup.within_noise, "and whether it is more than noise");
+	ok(!back.cases[0].samples && !strstr(text, "samples"), "raw samples are no part of it");
 	ok(gk_text_starts(text, "{\"call\":true,\"cases\":[{\"case\":\"M=1\",\"detail\":null,\"kind\":\"\",\"message\":\"\","
 	                        "\"outcome\":\"pass\",\"part\":\"call\"}"), "the form is the documented one");
 	gk_verdict_release(&back);
@@ -64,6 +68,17 @@ int main(void)
 	   "a message that is no UTF-8 does not lose the verdict");
 
 	json_t *other = json_deep_copy(json);
+	json_t *speedup = json_object_get(other, "speedup");
+	json_object_del(speedup, "worst");
+	json_object_del(speedup, "floor");
+	json_object_del(speedup, "within_noise");
+	is_int(gk_verdict_from_json(other, &back, &e), 0, "one that was stored before there were floors is read");
+	ok(back.speedup.mean == 1.5 && back.speedup.worst == 0 && back.speedup.floor == 0, "without them");
+	gk_verdict_release(&back);
+	json_object_set_new(speedup, "within_noise", json_integer(1));
+	refused(other, "verdict: speedup.within_noise: true or false is needed, not 1", "but not with others in their place");
+
+	other = json_deep_copy(json);
 	json_object_set_new(other, "evidence", json_string("seald"));
 	refused(other, "verdict: evidence: one of none, simulated, sealed, contained is needed, not \"seald\": did you mean sealed?",
 	        "a wrong word is refused");
