@@ -25,6 +25,7 @@ struct gk_evaluator_options {
 	int parallel;                  /* candidates under way at once; 0: number of cores */
 	int rounds;                    /* secret seeds per case; 0: default */
 	bool skip_perf;                /* nothing is timed; else a GPU measures what has passed */
+	double cap_ms, half_width;     /* of each timing, as of a gk_time_request; 0: the launcher's defaults */
 	const char *launcher;          /* command line of a launcher elsewhere, or NULL: GEAK_LAUNCHER, else our own */
 };
 
