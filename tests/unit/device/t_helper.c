@@ -24,6 +24,7 @@ static bool kernel_new(struct kernel *k, const char *name)
 	gk_buf_auto text = GK_BUF_INIT;
 	struct gk_err e = {0};
 
+	*k = (struct kernel){0};
 	snprintf(k->name, sizeof k->name, "%s", name);
 	k->ir = gk_helper_text(name, "sm_90", &text, &e) == 0
 	                ? gk_ir_read(name, gk_buf_text(&text), text.size, &e)
@@ -38,8 +39,11 @@ static bool kernel_new(struct kernel *k, const char *name)
 
 static void kernel_free(struct kernel *k)
 {
+	if (!k->ir)
+		return;
 	gk_vm_program_free(k->program);
 	gk_ir_free(k->ir);
+	k->ir = NULL;
 }
 
 static struct gk_vm_arg number(int64_t value)
@@ -204,7 +208,7 @@ static bool copy_once(const struct kernel *k, const struct gk_plan_view *dst, co
 static bool copies(struct gk_random *random, enum gk_dtype to, enum gk_dtype from)
 {
 	struct gk_plan_step step = {.op = GK_STEP_COPY};
-	struct kernel k;
+	struct kernel k = {0};
 	bool is_fine = true;
 	int64_t most = BYTES / 8 / (int64_t)(gk_dtype_bytes(to) > gk_dtype_bytes(from) ? gk_dtype_bytes(to)
 	                                                                               : gk_dtype_bytes(from));
@@ -254,13 +258,14 @@ static void views_of_many_kinds(void)
 	struct gk_random random;
 
 	gk_random_seed(&random, 11);
-	struct kernel k;
+	struct kernel k = {0};
 	int done = 0;
 	bool is_fine = kernel_new(&k, "copy_b2");
 
 	make_values(&random, GK_I16, source);
 	for (int i = 0; i < 60 && is_fine; i++) {
-		struct gk_plan_view dst = random_view(&random, NULL, 6000, false, GK_I16);
+		struct gk_plan_view eight = {.rank = 8, .shape = {2, 3, 2, 3, 2, 3, 2, 3}};
+		struct gk_plan_view dst = random_view(&random, i % 4 ? NULL : &eight, 6000, false, GK_I16);
 		struct gk_plan_view src = random_view(&random, &dst, 6000, true, GK_I16);
 
 		if (!fits(&dst) || !fits(&src))
@@ -279,7 +284,7 @@ static void views_beyond_32_bits(void)
 	int64_t shape[] = {1, 1, 1, 1, 1, (int64_t)1 << 31, 3, 5}, dst[] = {0, 0, 0, 0, 0, 15, 1, 3};
 	int64_t src[] = {0, 0, 0, 0, 0, 15, 5, 1};
 	struct gk_vm_arg args[2 + 3 * GK_MAX_RANK];
-	struct kernel k;
+	struct kernel k = {0};
 	bool is_fine = kernel_new(&k, "copy_b1");
 	uint32_t count = 0;
 
@@ -348,7 +353,7 @@ static void fills_and_ramps(void)
 	bool is_fine = true;
 
 	for (size_t i = 0; i < gk_count_of(kinds); i++) {
-		struct kernel k;
+		struct kernel k = {0};
 		char name[GK_HELPER_NAME];
 
 		snprintf(name, sizeof name, "set_b%zu", gk_dtype_bytes(kinds[i]));
@@ -364,7 +369,7 @@ static void fills_and_ramps(void)
 	is_fine = true;
 	for (int d = GK_BOOL; d < GK_DTYPE_COUNT; d++) {
 		struct gk_plan_step step = {.op = GK_STEP_IOTA, .dst = {.dtype = (enum gk_dtype)d, .rank = 1, .shape = {2}, .strides = {1}}};
-		struct kernel k;
+		struct kernel k = {0};
 		char name[GK_HELPER_NAME];
 
 		is_fine = is_fine && gk_helper_of_step(&step, name) && kernel_new(&k, name);
