@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "stat/summary.h"
 
-#define RESAMPLES 256 /* give a standard error to 4 % */
+#define RESAMPLES           256 /* give a standard error to 6 % */
+#define BELOW_ONE_DEVIATION 0.15866 /* share of the normal distribution */
 
 /* What the bootstrap draws from. logs lie group by group. */
 struct sample {
@@ -121,20 +122,19 @@ static double draw_pairs(struct sample *s, uint64_t *state)
 	return sum / (double)s->count;
 }
 
-/* Standard error by the noise of calls alone; medians of n draws spread by sqrt((n-1)/n) too little. */
+/*
+ * Standard error by the noise of calls alone: half of what two thirds of the resamples lie within, since a few
+ * outliers among few pairs of a group throw some medians far off. Resamples of n spread by sqrt((n-1)/n) too little.
+ */
 static double error_of_pairs(struct sample *s, uint64_t state)
 {
-	double sum = 0, squares = 0, first = 0, df = (double)(s->count - s->groups);
+	double drawn[RESAMPLES], df = (double)(s->count - s->groups), spread;
 
-	for (size_t i = 0; i < RESAMPLES; i++) {
-		double drawn = draw_pairs(s, &state);
-
-		first = i ? first : drawn; /* as the origin: no cancellation */
-		sum += drawn - first;
-		squares += (drawn - first) * (drawn - first);
-	}
-	squares -= sum * sum / RESAMPLES;
-	return sqrt(fmax(0, squares) / (RESAMPLES - 1) * (double)s->count / df);
+	for (size_t i = 0; i < RESAMPLES; i++)
+		drawn[i] = draw_pairs(s, &state);
+	spread = gk_quantile_of(drawn, RESAMPLES, 1 - BELOW_ONE_DEVIATION) -
+	         gk_quantile_of(drawn, RESAMPLES, BELOW_ONE_DEVIATION);
+	return spread / 2 * sqrt((double)s->count / df);
 }
 
 static double half_width_of(struct sample *s, uint64_t seed, double level, double middle)

@@ -20,7 +20,7 @@ static void fill(struct gk_verdict *v)
 	v->cases = gk_arena_array(&v->arena, 2, sizeof *v->cases);
 	v->cases[0] = (struct gk_case_result){"M=1", "call", GK_PASS, "", "", NULL, json_array()};
 	v->cases[1] = (struct gk_case_result){"M=2", "exec", GK_FAIL, "wrong_values", "index 3",
-	                                      json_pack("{s:i}", "worst", 3)};
+	                                      json_pack("{s:i}", "worst", 3), NULL};
 	v->notes = json_pack("[s]", "atomics");
 	v->counts = json_pack("{s:i}", "launches", 2);
 }
