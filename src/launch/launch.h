@@ -48,6 +48,8 @@ struct gk_launcher {
 
 int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e);
 void gk_launcher_close(struct gk_launcher *launcher);
+/* No programs, sockets, rights or files from now on but what the device needs. Before anything of a candidate. */
+int gk_launch_confine(struct gk_launcher *launcher, struct gk_err *e);
 
 /* The parsed module of that hash; NULL when it is not cached. */
 struct gk_launch_module *gk_launcher_module(struct gk_launcher *launcher, const char *hash);

@@ -227,6 +227,9 @@ int gk_launch_serve(const struct gk_launch_options *options, struct gk_err *e)
 		return -1;
 	if (gk_launcher_open(&launcher, options, e) < 0) {
 		say_error(&channel, 0, e, &unsaid); /* instead of hello */
+	} else if (gk_launch_confine(&launcher, e) < 0) {
+		say_error(&channel, 0, e, &unsaid);
+		gk_launcher_close(&launcher);
 	} else {
 		done = say_hello(&channel, &launcher, options->build, e);
 		if (done == 0)

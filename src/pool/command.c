@@ -117,6 +117,8 @@ static void make_launcher(struct pool *pool, struct command *command)
 	command->argv[1] = "launcher";
 	command->argv[2] = "--device";
 	command->argv[3] = pool->device;
+	if (strcmp(pool->device, "cpu") == 0) /* a driver wants the machine as it is */
+		command->namespaces = gk_box_probe()->namespaces;
 	add_inherited(command);
 	add_gpu(command);
 }

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import triton
 from geak_worker import code_object, lowering
+from geak_worker.box import PlainBox
 from geak_worker.frames import read_memfd
 from helper import HERE, Frame, Peer, Tests, drain, sealed_memfd
 
@@ -165,7 +166,7 @@ def a_missing_tool_is_not_the_kernel_s_fault() -> None:
 
     kept, lowering.compile_text = lowering.compile_text, compile_text
     try:
-        frame = lowering.lower_apart("", "ab" * 32, "sm_90", PLAIN, "")
+        frame = lowering.lower_apart(PlainBox(), "", "ab" * 32, "sm_90", PLAIN, "")
     finally:
         lowering.compile_text = kept
     assert frame.type == "error" and frame.json["kind"] == "system" and "ptxas" in frame.json["message"], frame
@@ -223,7 +224,7 @@ def a_crash_takes_the_worker_along_with_the_last_words() -> None:
         os.close(read)
         os.close(write)
         lowering.lower = crash
-        lowering.lower_apart("", "", "", {}, "")
+        lowering.lower_apart(PlainBox(), "", "", "", {}, "")
         os._exit(0)
     os.close(write)
     said = drain(read)

@@ -13,13 +13,13 @@ import inspect
 import json
 import os
 import re
-import resource
 import signal
 import sys
 import tempfile
 from typing import Any, Dict, NoReturn, Tuple
 
 from . import toolchain
+from .box import BoxError, LibraryBox, PlainBox, open_box, readable_paths
 from .code_object import CodeObjectError, Facts, read
 from .facts import hello
 from .frames import Channel, Frame, FrameError, read_memfd, sealed_memfd
@@ -159,21 +159,21 @@ def lower(text: str, ttir: str, target: str, options: Dict[str, Any], words: str
 # ---- one lowering, in a fork ----
 
 
-def in_fork(result: int, log: int, *request: Any) -> NoReturn:
+def in_fork(box: "LibraryBox | PlainBox", result: int, log: int, *request: Any) -> NoReturn:
     """Lowers, writes a line of JSON and the code into `result`, and ends. What is printed goes into `log`; what goes to
-    stdout is dropped: whole PTX files."""
+    stdout is dropped: whole PTX files. The compiler eats a stranger's module: it gets no more than it needs."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(log, 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     code = b""
     try:
+        box.confine(tempfile.gettempdir())
         facts, code = lower(*request)
         head = {"type": "object", "json": facts}
     except Rejected as error:
         head = {"type": "rejected", "json": {"log": str(error)}}
     except (FrameError, KeyError, TypeError, ValueError) as error:
         head = {"type": "error", "json": {"kind": "protocol", "message": f"lower: {error!r}"}}
-    except (CodeObjectError, MemoryError, OSError) as error:
+    except (BoxError, CodeObjectError, MemoryError, OSError) as error:
         head = {"type": "error", "json": {"kind": "system", "message": f"lower: {error}"[:2000]}}
     with os.fdopen(result, "wb", closefd=False) as file:
         file.write(json.dumps(head).encode() + b"\n" + code)
@@ -191,13 +191,13 @@ def end_like(status: int, log: str) -> NoReturn:
     os._exit(os.WEXITSTATUS(status) or 1)
 
 
-def lower_apart(*request: Any) -> Frame:
+def lower_apart(box: "LibraryBox | PlainBox", *request: Any) -> Frame:
     """The answer to lower(*request), made in a fork. Does not return when the fork crashes."""
     result, log = os.memfd_create("result", os.MFD_CLOEXEC), os.memfd_create("log")
     try:
         pid = os.fork()
         if pid == 0:
-            in_fork(result, log, *request)
+            in_fork(box, result, log, *request)
         _, status = os.waitpid(pid, 0)
         said = read_memfd(log, MAX_PRINTED).decode("utf-8", "replace").strip()
         head, _, code = read_memfd(result, MAX_CODE + (1 << 20)).partition(b"\n")
@@ -217,8 +217,8 @@ def lower_apart(*request: Any) -> Frame:
 class Lowering:
     """Answers one request at a time."""
 
-    def __init__(self, channel: Channel, words: str) -> None:
-        self.channel, self.words = channel, words
+    def __init__(self, channel: Channel, words: str, box: "LibraryBox | PlainBox") -> None:
+        self.channel, self.words, self.box = channel, words, box
 
     def serve(self) -> None:
         """Until the end of the stream."""
@@ -251,7 +251,7 @@ class Lowering:
         text = read_memfd(frame.fds[0], MAX_TEXT).decode("utf-8")
         request = frame.json
         options = checked_options(request["options"])
-        return lower_apart(text, str(request["ttir"]), str(request["target"]), options, self.words)
+        return lower_apart(self.box, text, str(request["ttir"]), str(request["target"]), options, self.words)
 
 
 def main(build: str) -> int:
@@ -260,6 +260,13 @@ def main(build: str) -> int:
 
     channel = Channel.from_environment()
     facts = toolchain.facts()
-    channel.send(hello("lowering", build, 1, facts))
-    Lowering(channel, facts["toolchain"]).serve()
+    tempfile.gettempdir()
+    try:
+        box = open_box()
+        box.enter_root(readable_paths() + toolchain.folders(), os.environ.get("GEAK_TMP", ""))
+    except BoxError as error:
+        channel.send(Frame("error", json={"kind": "sandbox", "message": str(error)}, last=True))
+        return 1
+    channel.send(hello("lowering", build, 1, {**facts, "box": box.name}))
+    Lowering(channel, facts["toolchain"], box).serve()
     return 0

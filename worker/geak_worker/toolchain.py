@@ -35,6 +35,11 @@ def _files() -> List[str]:
     return files
 
 
+def folders() -> List[str]:
+    """Where the assemblers lie."""
+    return sorted({os.path.dirname(os.path.realpath(tool.path)) for tool in _ptxas()})
+
+
 def facts() -> Dict[str, Any]:
     """{"toolchain": "triton 3.7.1, ptxas 12.8 and 13.1", "stamp": hex, "targets": [...]}."""
     import triton
