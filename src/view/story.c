@@ -8,6 +8,7 @@
 #include "base/doc.h"
 #include "base/memory.h"
 #include "base/vec.h"
+#include "stat/pass.h"
 
 /* One trajectory while its events pass by. */
 struct reading {
@@ -207,7 +208,8 @@ static void count_success(struct gk_story_task *task, const struct gk_store_fact
 			if (!attempt->judged || !attempt->code)
 				continue;
 			task->call |= attempt->verdict.call;
-			task->exec |= attempt->verdict.exec && !is_refuted(refuted, count, task->id, attempt->code);
+			if (attempt->verdict.exec && !is_refuted(refuted, count, task->id, attempt->code))
+				task->exec = task->lines[i]->exec = true;
 		}
 	for (size_t i = 0; i < count; i++) {
 		const char *of = json_string_value(json_object_get(refuted[i].json, "task"));
@@ -355,6 +357,33 @@ void gk_story_totals(const struct gk_story *story, double *call, double *exec)
 	}
 	*call = story->task_count ? calls / (double)story->task_count : 0;
 	*exec = story->task_count ? execs / (double)story->task_count : 0;
+}
+
+static struct gk_pass_task *pass_tasks(const struct gk_story *story)
+{
+	struct gk_pass_task *tasks = gk_alloc_array(story->task_count + 1, sizeof *tasks);
+
+	for (size_t i = 0; i < story->task_count; i++)
+		for (size_t k = 0; k < story->tasks[i].line_count; k++)
+			if (story->tasks[i].lines[k]->stopped) {
+				tasks[i].attempts++;
+				tasks[i].right += story->tasks[i].lines[k]->exec;
+			}
+	return tasks;
+}
+
+size_t gk_story_pass_most(const struct gk_story *story)
+{
+	gk_free_auto struct gk_pass_task *tasks = pass_tasks(story);
+
+	return gk_pass_most(tasks, story->task_count);
+}
+
+double gk_story_pass(const struct gk_story *story, size_t k)
+{
+	gk_free_auto struct gk_pass_task *tasks = pass_tasks(story);
+
+	return gk_pass_mean(tasks, story->task_count, k, NULL);
 }
 
 /* --- speed --- */

@@ -26,6 +26,7 @@ struct gk_story_line {
 	struct gk_story_attempt *attempts;
 	size_t attempt_count;
 	bool started, stopped;
+	bool exec;                   /* some attempt was right, and was not refuted */
 	const char *stop_reason, *stop_message;
 };
 
@@ -64,6 +65,12 @@ const struct gk_story_line *gk_story_line_of(const struct gk_story *story, const
 const char *gk_story_outcome(const struct gk_story_attempt *attempt);
 /* Fractions over all tasks. */
 void gk_story_totals(const struct gk_story *story, double *call, double *exec);
+/*
+ * pass@k over trajectories that have stopped: how likely one of k independent ones solves a task, the mean over
+ * all tasks (stat/pass.h). For k from 1 to gk_story_pass_most(), which is 0 while some task has none.
+ */
+size_t gk_story_pass_most(const struct gk_story *story);
+double gk_story_pass(const struct gk_story *story, size_t k);
 
 /* Speedups of confirmed winners with one kind of evidence: kinds are never mixed in a number. */
 struct gk_story_speed {

@@ -80,12 +80,24 @@ static json_t *speeds_json(const struct gk_story *story)
 	return json_null();
 }
 
+/* For k = 1, 2, ..; empty while some task has no trajectory that stopped. */
+static json_t *passes_json(const struct gk_story *story)
+{
+	json_t *passes = json_array();
+	size_t most = gk_story_pass_most(story);
+
+	for (size_t k = 1; k <= most; k++)
+		json_array_append_new(passes, json_real(gk_story_pass(story, k)));
+	return passes;
+}
+
 static json_t *totals_json(const struct gk_story *story)
 {
 	double call, exec;
 
 	gk_story_totals(story, &call, &exec);
-	return json_pack("{s:f, s:f, s:o}", "call_accuracy", call, "exec_accuracy", exec, "speedup", speeds_json(story));
+	return json_pack("{s:f, s:f, s:o, s:o}", "call_accuracy", call, "exec_accuracy", exec, "speedup", speeds_json(story),
+	                 "pass_at", passes_json(story));
 }
 
 static json_t *ledger_json(const struct gk_store_ledger *ledger)

@@ -111,6 +111,19 @@ static void print_speed(const struct gk_story *story, const struct gk_term *term
 	gk_term_print(term, GK_BOLD, any ? "\n" : ", speedup not measured: nothing was timed\n");
 }
 
+/* For several trajectories a task: 1, 2, 4, .. and all of them. */
+static void print_pass(const struct gk_story *story, const struct gk_term *term)
+{
+	size_t most = gk_story_pass_most(story);
+
+	if (most < 2)
+		return;
+	for (size_t k = 1; k < most; k *= 2)
+		gk_term_print(term, GK_PLAIN, "pass@%zu %.0f%%, ", k, 100 * gk_story_pass(story, k));
+	gk_term_print(term, GK_PLAIN, "pass@%zu %.0f%% (of %zu trajectories a task)\n", most,
+	              100 * gk_story_pass(story, most), most);
+}
+
 void gk_summary_print(const struct gk_story *story, const struct gk_term *term)
 {
 	struct gk_table table;
@@ -123,6 +136,7 @@ void gk_summary_print(const struct gk_story *story, const struct gk_term *term)
 	gk_story_totals(story, &call, &exec);
 	gk_term_print(term, GK_BOLD, "\ncall accuracy %.0f%%, execution accuracy %.0f%%", 100 * call, 100 * exec);
 	print_speed(story, term);
+	print_pass(story, term);
 	print_cost(&story->ledger, term);
 	if (!story->finished)
 		gk_term_print(term, GK_WARN, "not finished: `geak run -o %s` goes on\n", story->folder);

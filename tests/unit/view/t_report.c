@@ -87,6 +87,35 @@ static void the_json_has_its_schema(const struct gk_story *story)
 	ok(json_is_integer(json_object_get(json_object_get(json, "ledger"), "requests")), "the ledger counts");
 }
 
+/* Four trajectories of one task, two of them right; five of another, none right, one still under way. */
+static void several_trajectories_have_a_pass_rate(void)
+{
+	struct gk_story_line lines[9] = {0}, *first[4], *second[5];
+	struct gk_story_task tasks[2] = {{.id = "a", .lines = first, .line_count = 4, .exec = true},
+	                                 {.id = "b", .lines = second, .line_count = 5}};
+	struct gk_story story = {.folder = "x", .tasks = tasks, .task_count = 2, .lines = lines, .line_count = 9};
+	struct gk_term term = {.width = 140, .height = 40};
+	char *text = NULL;
+	size_t size = 0;
+
+	for (int i = 0; i < 9; i++) {
+		lines[i].stopped = i != 8;
+		lines[i].exec = i == 1 || i == 3;
+		*(i < 4 ? &first[i] : &second[i - 4]) = &lines[i];
+	}
+	is_int((long long)gk_story_pass_most(&story), 4, "those that have ended count");
+	near(gk_story_pass(&story, 1), 0.25, 1e-15, "pass@1 is the share that is right");
+	near(gk_story_pass(&story, 2), (1 - 1.0 / 6) / 2, 1e-15, "pass@2 is without bias");
+	term.out = open_memstream(&text, &size);
+	gk_summary_print(&story, &term);
+	fclose(term.out);
+	ok(strstr(text, "pass@1 25%, pass@2 42%, pass@4 50% (of 4 trajectories a task)"), "the summary tells");
+	free(text);
+	lines[0].stopped = false;
+	tasks[0].line_count = 1;
+	is_int((long long)gk_story_pass_most(&story), 0, "nothing while a task has none that ended");
+}
+
 static void the_page_is_harmless(struct gk_store *store, const struct gk_story *story)
 {
 	gk_buf_auto page = GK_BUF_INIT;
@@ -214,6 +243,7 @@ int main(void)
 	write_run(run.options.store);
 	ok(gk_story_read(run.options.store, &story, &e) == 0, "a run is read");
 	the_story_is_read(&story);
+	several_trajectories_have_a_pass_rate();
 	the_json_has_its_schema(&story);
 	the_page_is_harmless(run.options.store, &story);
 	ok(gk_page_write(run.options.store, &story, &e) == 0, "the page is written");
