@@ -12,7 +12,7 @@
  *
  *   clock_mismatch, where the host's clock was read:
  *       the events of b read shorter than the host did, by more than
- *           min(host / 2, max(10 % of host, floor * host, 2 ticks, min(3 us, host / 2)))
+ *           min(host / 2, max(10 % of host, floor * host, 2 ticks, 3 us))
  *       or those of a read longer than the host did, likewise of the event's figure, and beyond what
  *       they did when a was alone.
  *     Only these two pay; the other directions cost whoever forges. 3 us is what the host's clock
