@@ -14,9 +14,9 @@
 #include "stat/ratio.h"
 #include "stat/summary.h"
 
-#define MOST   1024
-#define CHUNK  32
-#define DRAWS  400
+#define MOST        1024
+#define CHUNK       32
+#define DRAWS       400
 #define MOST_GROUPS 64
 
 /* A kernel's clock: everything relative to the call but ms and tick. */
@@ -62,7 +62,8 @@ static double call_ms(const struct noise *n, double ms, double load, double drif
 }
 
 /* Drift is a walk from pair to pair plus, half of the time, a jump to another clock state. */
-static void draw_measurement(const struct noise *n, double truth, size_t groups, size_t count, struct gk_pair *pairs)
+static void draw_measurement(const struct noise *n, double truth, size_t groups, size_t count,
+                             struct gk_pair *pairs)
 {
 	double a[MOST_GROUPS], b[MOST_GROUPS], drift = 0, jump_at = unit() * 2 * (double)count;
 
@@ -74,7 +75,8 @@ static void draw_measurement(const struct noise *n, double truth, size_t groups,
 		uint32_t g = (uint32_t)(i % groups);
 
 		drift += n->drift / 20 * normal() + (fabs((double)i - jump_at) < 0.5 ? n->drift : 0);
-		pairs[i] = (struct gk_pair){call_ms(n, n->ms, a[g], drift), call_ms(n, n->ms / truth, b[g], drift), g};
+		pairs[i] = (struct gk_pair){call_ms(n, n->ms, a[g], drift),
+		                            call_ms(n, n->ms / truth, b[g], drift), g};
 	}
 }
 
@@ -91,7 +93,8 @@ static double medians_of(const struct gk_pair *pairs, size_t count, int is_paire
 	return is_paired ? gk_median_of(a, count) : log(gk_median_of(a, count) / gk_median_of(b, count));
 }
 
-static void two_levels(const struct gk_pair *pairs, size_t count, size_t groups, int is_paired, struct gk_ratio *r)
+static void two_levels(const struct gk_pair *pairs, size_t count, size_t groups, int is_paired,
+                       struct gk_ratio *r)
 {
 	static struct gk_pair drawn[MOST];
 	double figures[DRAWS], low, high;
@@ -109,15 +112,20 @@ static void two_levels(const struct gk_pair *pairs, size_t count, size_t groups,
 	}
 	low = gk_quantile_of(figures, DRAWS, 0.025);
 	high = gk_quantile_of(figures, DRAWS, 0.975);
-	*r = (struct gk_ratio){.ratio = exp(medians_of(pairs, count, is_paired)), .low = exp(low), .high = exp(high),
-	                       .half_width = (high - low) / 2, .count = count, .groups = groups};
+	*r = (struct gk_ratio){.ratio = exp(medians_of(pairs, count, is_paired)),
+	                       .low = exp(low),
+	                       .high = exp(high),
+	                       .half_width = (high - low) / 2,
+	                       .count = count,
+	                       .groups = groups};
 }
 
 enum method { OURS, LEVELS_PAIRED, LEVELS_MEDIANS, SEQUENTIAL };
-static const char *const method_names[] = {"geak", "two levels, pairs", "two levels, medians", "geak, stopping"};
+static const char *const method_names[] = {"geak", "two levels, pairs", "two levels, medians",
+                                           "geak, stopping"};
 
-static void estimate(enum method method, const struct gk_pair *pairs, size_t count, size_t groups, double wanted,
-                     struct gk_ratio *r)
+static void estimate(enum method method, const struct gk_pair *pairs, size_t count, size_t groups,
+                     double wanted, struct gk_ratio *r)
 {
 	if (method == LEVELS_PAIRED || method == LEVELS_MEDIANS) {
 		two_levels(pairs, count, groups, method == LEVELS_PAIRED, r);
@@ -135,8 +143,8 @@ struct score {
 	double misses, seen, width, error, pairs;
 };
 
-static struct score simulate(const struct noise *n, enum method method, double truth, size_t groups, size_t count,
-                             double wanted, int runs)
+static struct score simulate(const struct noise *n, enum method method, double truth, size_t groups,
+                             size_t count, double wanted, int runs)
 {
 	static struct gk_pair pairs[MOST];
 	struct score s = {0};
@@ -170,13 +178,14 @@ static const struct noise noises[] = {
 
 static void table_of_methods(int runs)
 {
-	printf("## Estimates, 8 groups, 256 pairs, A/A\n\n| noise | estimate | misses 1 | half width | error (rms) |\n|---|---|---|---|---|\n");
+	printf("## Estimates, 8 groups, 256 pairs, A/A\n\n| noise | estimate | misses 1 | half width | error "
+	       "(rms) |\n|---|---|---|---|---|\n");
 	for (size_t k = 0; k < sizeof noises / sizeof *noises; k++)
 		for (enum method m = OURS; m <= LEVELS_MEDIANS; m++) {
 			struct score s = simulate(&noises[k], m, 1, 8, 256, 0, m == OURS ? runs : runs / 4);
 
-			printf("| %s | %s | %.1f %% | %.2f %% | %.2f %% |\n", noises[k].name, method_names[m], 100 * s.misses,
-			       100 * s.width, 100 * s.error);
+			printf("| %s | %s | %.1f %% | %.2f %% | %.2f %% |\n", noises[k].name, method_names[m],
+			       100 * s.misses, 100 * s.width, 100 * s.error);
 		}
 }
 
@@ -203,14 +212,17 @@ static void table_of_stopping(int runs)
 {
 	static const double truths[] = {1, 1.01, 1.02, 1.05, 1.2};
 
-	printf("\n## Stopping at a half width of 1 %%, at most 400 pairs in 8 groups, a look every %d pairs\n\n"
-	       "| noise | true ratio | misses it | excludes 1 | pairs | half width |\n|---|---|---|---|---|---|\n", CHUNK);
+	printf("\n## Stopping at a half width of 1 %%, at most 400 pairs in 8 groups, a look every %d "
+	       "pairs\n\n"
+	       "| noise | true ratio | misses it | excludes 1 | pairs | half width "
+	       "|\n|---|---|---|---|---|---|\n",
+	       CHUNK);
 	for (size_t k = 0; k < sizeof noises / sizeof *noises; k++)
 		for (size_t t = 0; t < 5; t++) {
 			struct score s = simulate(&noises[k], SEQUENTIAL, truths[t], 8, 400, 0.01, runs);
 
-			printf("| %s | %g | %.1f %% | %.1f %% | %.0f | %.2f %% |\n", noises[k].name, truths[t], 100 * s.misses,
-			       100 * s.seen, s.pairs, 100 * s.width);
+			printf("| %s | %g | %.1f %% | %.1f %% | %.0f | %.2f %% |\n", noises[k].name,
+			       truths[t], 100 * s.misses, 100 * s.seen, s.pairs, 100 * s.width);
 		}
 }
 

@@ -41,8 +41,8 @@ static struct gk_buf *add_note(struct work *w)
 }
 
 /* The first failure is the outcome. */
-static void __attribute__((format(printf, 4, 5))) fail(struct work *w, enum gk_outcome outcome, const char *kind,
-                                                       const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+fail(struct work *w, enum gk_outcome outcome, const char *kind, const char *format, ...)
 {
 	va_list arguments;
 
@@ -59,8 +59,9 @@ static void __attribute__((format(printf, 4, 5))) fail(struct work *w, enum gk_o
 
 static void judge_finding(struct work *w)
 {
-	static const char *const kinds[] = {"out_of_bounds", "misaligned", "poison_used", "assert", "budget", "hang",
-	                                    "crash", "launch", "memory", "unsupported"};
+	static const char *const kinds[] = {"out_of_bounds", "misaligned", "poison_used", "assert",
+	                                    "budget",        "hang",       "crash",       "launch",
+	                                    "memory",        "unsupported"};
 	const struct gk_source nothing = {0};
 	const char *told = json_string_value(json_object_get(w->timed.finding, "kind")), *kind = "crash";
 	gk_buf_auto words = GK_BUF_INIT;
@@ -72,8 +73,8 @@ static void judge_finding(struct work *w)
 	if (w->timed.fault == GK_TIMED_NO_ONE)
 		fail(w, GK_INFRA, "infra", "timing: %s", gk_buf_text(&words));
 	else
-		fail(w, is_b ? GK_FAIL : GK_INFRA, is_b ? kind : "task", "when %s was timed: %s", name_of(w, is_b),
-		     gk_buf_text(&words));
+		fail(w, is_b ? GK_FAIL : GK_INFRA, is_b ? kind : "task", "when %s was timed: %s",
+		     name_of(w, is_b), gk_buf_text(&words));
 }
 
 /* The name of an input that was written and must not be, or NULL. */
@@ -99,12 +100,15 @@ static void judge_different(struct work *w, const struct gk_timed_side *told, bo
 	if (told->different <= 0)
 		return;
 	if (side->has_atomics)
-		gk_buf_printf(add_note(w), "%lld of %lld outputs of %s differ in bits from call to call: it uses atomics",
+		gk_buf_printf(add_note(w),
+		              "%lld of %lld outputs of %s differ in bits from call to call: it uses atomics",
 		              (long long)told->different, (long long)told->checked, name_of(w, is_b));
 	else
 		fail(w, is_b ? GK_FAIL : GK_INFRA, is_b ? "unstable_values" : "task",
-		     "%s computes different values from the same inputs: the outputs of %lld of %lld timed calls differ "
-		     "from another's, though it uses no atomics; it reads what it has not written, or its programs race",
+		     "%s computes different values from the same inputs: the outputs of %lld of %lld timed "
+		     "calls differ "
+		     "from another's, though it uses no atomics; it reads what it has not written, or its "
+		     "programs race",
 		     name_of(w, is_b), (long long)told->different, (long long)told->checked);
 }
 
@@ -119,7 +123,8 @@ static void judge_side(struct work *w, bool is_b)
 		return;
 	if (told->poisoned > 0)
 		fail(w, outcome, is_b ? "poison" : "task",
-		     "%s left %lld element%s of its outputs unwritten in a timed call, the first at index %lld of output %lld",
+		     "%s left %lld element%s of its outputs unwritten in a timed call, the first at index "
+		     "%lld of output %lld",
 		     name_of(w, is_b), (long long)told->poisoned, told->poisoned == 1 ? "" : "s",
 		     (long long)told->poisoned_first, (long long)told->poisoned_output);
 	if (changed)
@@ -127,7 +132,8 @@ static void judge_side(struct work *w, bool is_b)
 		     name_of(w, is_b), changed);
 	judge_different(w, told, is_b);
 	if (told->checked == 0 && told->ms.count > 0)
-		gk_buf_printf(add_note(w), "no outputs of timed calls of %s were looked at", name_of(w, is_b));
+		gk_buf_printf(add_note(w), "no outputs of timed calls of %s were looked at",
+		              name_of(w, is_b));
 }
 
 /* ---- whether the clock can be believed ---- */
@@ -167,14 +173,16 @@ static void judge_clock(struct work *w)
 	usual = w->has_alone && w->alone.host_ms > 0 ? fmax(0, w->alone.ms - w->alone.host_ms) : 0;
 	if (host->b_ms - b_ms > clock_tolerance(w, host->b_ms)) {
 		fail(w, GK_FAIL, "clock_mismatch",
-		     "the GPU's events say that a call of %s takes %.4g ms, the host's clock says %.4g ms: its time is not "
+		     "the GPU's events say that a call of %s takes %.4g ms, the host's clock says %.4g ms: "
+		     "its time is not "
 		     "to be believed; the slower figure counts",
 		     name_of(w, true), b_ms, host->b_ms);
 		correct(w, a_ms, host->b_ms);
 	}
 	if (host->a_ms > 0 && a_ms - host->a_ms - usual > clock_tolerance(w, a_ms)) {
 		fail(w, GK_FAIL, "clock_mismatch",
-		     "beside %s the GPU's events say that a call of %s takes %.4g ms, the host's clock says %.4g ms: the time "
+		     "beside %s the GPU's events say that a call of %s takes %.4g ms, the host's clock says "
+		     "%.4g ms: the time "
 		     "is not to be believed; the faster figure counts",
 		     name_of(w, true), name_of(w, false), a_ms, host->a_ms);
 		correct(w, host->a_ms, w->m->b_ms);
@@ -193,11 +201,12 @@ static void judge_sabotage(struct work *w)
 	allowed = 1 + fmax(SABOTAGE_SHARE, 3 * fmin(MOST_FLOOR, w->m->floor)) + 2 * w->timed.tick_ms / alone;
 	if (slower / by_clock > allowed)
 		fail(w, GK_FAIL, "sabotage",
-		     "a call of %s took %.4g ms alone and takes %.4g ms when %s runs in between: the GPU is left disturbed",
+		     "a call of %s took %.4g ms alone and takes %.4g ms when %s runs in between: the GPU is "
+		     "left disturbed",
 		     name_of(w, false), alone, w->ratio.a_ms, name_of(w, true));
 	else if (slower > allowed)
-		gk_buf_printf(add_note(w), "the GPU's clock was %.0f MHz, %.0f MHz when %s was alone", mhz, w->alone.sm_mhz,
-		              name_of(w, false));
+		gk_buf_printf(add_note(w), "the GPU's clock was %.0f MHz, %.0f MHz when %s was alone", mhz,
+		              w->alone.sm_mhz, name_of(w, false));
 }
 
 /* ---- figures ---- */
@@ -220,7 +229,8 @@ static void measure(struct work *w)
 	w->m->pairs = w->ratio.count;
 	w->m->loads = w->ratio.groups;
 	if (!w->has_alone)
-		gk_buf_printf(add_note(w), "%s was not measured against itself: the noise floor is not known", name_of(w, false));
+		gk_buf_printf(add_note(w), "%s was not measured against itself: the noise floor is not known",
+		              name_of(w, false));
 }
 
 static void judge(struct work *w)
@@ -232,7 +242,8 @@ static void judge(struct work *w)
 	judge_side(w, false);
 	judge_side(w, true);
 	if (w->timed.b.ms.count == 0) {
-		fail(w, GK_INFRA, "infra", "no pair of calls could be measured; %lld were discarded since the GPU's clock changed",
+		fail(w, GK_INFRA, "infra",
+		     "no pair of calls could be measured; %lld were discarded since the GPU's clock changed",
 		     (long long)w->timed.discarded);
 		return;
 	}
@@ -279,10 +290,12 @@ static json_t *variant_json(const struct gk_timed_side *told, const struct gk_pl
 		const struct gk_plan_step *step = choose_step(plan, i);
 		double index = told->chosen.items[i];
 
-		if (step && index >= 0 && index < step->variant_count && step->variants[(uint32_t)index].config)
+		if (step && index >= 0 && index < step->variant_count &&
+		    step->variants[(uint32_t)index].config)
 			json_array_append(all, step->variants[(uint32_t)index].config);
 		else
-			json_array_append_new(all, json_integer((json_int_t)fmin(fmax(index, -1), GK_PLAN_MAX_VARIANTS)));
+			json_array_append_new(
+				all, json_integer((json_int_t)fmin(fmax(index, -1), GK_PLAN_MAX_VARIANTS)));
 	}
 	if (json_array_size(all) > 1)
 		return all;
@@ -322,7 +335,8 @@ static json_t *detail_json(const struct work *w)
 	put_number(detail, "low", m->is_measured, m->low);
 	put_number(detail, "high", m->is_measured, m->high);
 	put_number(detail, "floor", m->is_measured, m->floor);
-	json_object_set_new(detail, "within_noise", m->is_measured ? json_boolean(m->within_noise) : json_null());
+	json_object_set_new(detail, "within_noise",
+	                    m->is_measured ? json_boolean(m->within_noise) : json_null());
 	json_object_set_new(detail, "pairs", json_integer((json_int_t)m->pairs));
 	json_object_set_new(detail, "loads", json_integer((json_int_t)m->loads));
 	json_object_set_new(detail, "host_ms", figure_json(&w->timed.host, false));
@@ -376,11 +390,16 @@ void gk_measure_combine(const struct gk_measure *measures, size_t count, struct 
 
 	for (size_t i = 0; i < count; i++)
 		if (measures[i].is_measured)
-			cases[used++] = (struct gk_speedup_case){measures[i].speedup, measures[i].low, measures[i].high,
-			                                         measures[i].floor};
+			cases[used++] = (struct gk_speedup_case){measures[i].speedup, measures[i].low,
+			                                         measures[i].high, measures[i].floor};
 	gk_speedup_combine(cases, used, &all);
-	*speedup = (struct gk_speedup){.measured = used > 0, .mean = all.mean, .geomean = all.geomean, .worst = all.worst,
-	                               .low = all.low, .high = all.high, .floor = all.floor,
+	*speedup = (struct gk_speedup){.measured = used > 0,
+	                               .mean = all.mean,
+	                               .geomean = all.geomean,
+	                               .worst = all.worst,
+	                               .low = all.low,
+	                               .high = all.high,
+	                               .floor = all.floor,
 	                               .within_noise = all.within_noise};
 	gk_free_pointer(&cases);
 }
@@ -393,7 +412,8 @@ static double median_of_calls(struct gk_timed *timed)
 	double *ms = gk_arena_array(&timed->arena, all, sizeof *ms);
 
 	for (size_t i = 0; i < all; i++)
-		ms[i] = fmax(gk_timed_least_ms(timed), i < count ? timed->a.ms.items[i] : timed->b.ms.items[i - count]);
+		ms[i] = fmax(gk_timed_least_ms(timed),
+		             i < count ? timed->a.ms.items[i] : timed->b.ms.items[i - count]);
 	return gk_median_of(ms, all);
 }
 
@@ -412,11 +432,13 @@ static void measure_alone(struct gk_timed *timed, uint64_t seed, struct gk_alone
 		alone->low = ratio.low;
 		alone->high = ratio.high;
 		alone->floor = gk_floor(pairs, count, seed, GK_RATIO_LEVEL);
-		alone->host_ms = timed->host.b_ms > 0 ? (timed->host.a_ms + timed->host.b_ms) / 2 : timed->host.a_ms;
+		alone->host_ms =
+			timed->host.b_ms > 0 ? (timed->host.a_ms + timed->host.b_ms) / 2 : timed->host.a_ms;
 	} else {
 		for (size_t i = 0; i < count; i++)
 			timed->a.ms.items[i] = fmax(gk_timed_least_ms(timed), timed->a.ms.items[i]);
-		alone->floor = gk_floor_of_calls(timed->a.ms.items, timed->groups, count, seed, GK_RATIO_LEVEL);
+		alone->floor =
+			gk_floor_of_calls(timed->a.ms.items, timed->groups, count, seed, GK_RATIO_LEVEL);
 	}
 	alone->floor = fmax(alone->floor, timed->tick_ms / alone->ms);
 }

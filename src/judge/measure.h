@@ -45,18 +45,18 @@
 
 struct gk_measure_side {
 	const char *name;           /* in words; NULL: "the reference", "the candidate" */
-	const struct gk_plan *plan; /* that was timed: configurations by their indexes, buffers by theirs; may be NULL */
+	const struct gk_plan *plan; /* that was timed: tells configurations and buffers; may be NULL */
 	bool has_atomics;           /* outputs may vary in their last bits */
 };
 
 /* Borrowed for the call. */
 struct gk_measure_setup {
-	const json_t *timed;        /* a against b */
-	const json_t *alone;        /* a against a, or a without b, of the same case, before b was loaded; or NULL */
-	const struct gk_task *task; /* which inputs may be written; NULL: any */
+	const json_t *timed; /* a against b */
+	const json_t *alone; /* a against a, or a without b, of the same case, before b was loaded; or NULL */
+	const struct gk_task *task;     /* which inputs may be written; NULL: any */
 	const struct gk_source *source; /* of b, for the line that a finding names; or NULL */
 	struct gk_measure_side a, b;
-	uint64_t seed;              /* of the bootstrap */
+	uint64_t seed; /* of the bootstrap */
 };
 
 struct gk_measure {
@@ -66,14 +66,14 @@ struct gk_measure {
 	double floor;              /* relative; 0: none was measured */
 	bool within_noise;
 	size_t pairs, loads;
-	enum gk_outcome outcome;   /* PASS, FAIL: b's fault, INFRA: a's or ours */
-	const char *kind;          /* as in struct gk_verdict; "" when passed */
-	struct gk_buf message;     /* words; "" when passed */
-	struct gk_buf note;        /* what is no fault; "" for nothing */
-	json_t *detail;            /* of a case's "perf" part (docs/verdict.md); never NULL after a success */
+	enum gk_outcome outcome; /* PASS, FAIL: b's fault, INFRA: a's or ours */
+	const char *kind;        /* as in struct gk_verdict; "" when passed */
+	struct gk_buf message;   /* words; "" when passed */
+	struct gk_buf note;      /* what is no fault; "" for nothing */
+	json_t *detail;          /* of a case's "perf" part (docs/verdict.md); never NULL after a success */
 };
 
-/* Fails when timed or alone is not as docs/protocol.md says (GK_ERR_INPUT): then nothing is to be released. */
+/* Fails (GK_ERR_INPUT) when timed or alone is not as docs/protocol.md says; nothing is to be released then. */
 int gk_measure_case(const struct gk_measure_setup *setup, struct gk_measure *measure, struct gk_err *e);
 void gk_measure_release(struct gk_measure *measure);
 

@@ -11,7 +11,8 @@
 
 static int fail_count(const struct gk_node *at, size_t count, struct gk_err *e)
 {
-	return gk_node_fail(at, e, "%zu numbers are needed, one for each pair, not %zu", count, gk_node_count(at));
+	return gk_node_fail(at, e, "%zu numbers are needed, one for each pair, not %zu", count,
+	                    gk_node_count(at));
 }
 
 static int read_numbers(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
@@ -55,8 +56,14 @@ struct poisoned {
 static int read_poisoned(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
 {
 	static const struct gk_field fields[] = {
-		{.name = "poisoned", .kind = GK_FIELD_INT, .offset = offsetof(struct poisoned, count), .required = true},
-		{.name = "first", .kind = GK_FIELD_INT, .offset = offsetof(struct poisoned, first), .required = true},
+		{.name = "poisoned",
+	         .kind = GK_FIELD_INT,
+	         .offset = offsetof(struct poisoned, count),
+	         .required = true},
+		{.name = "first",
+	         .kind = GK_FIELD_INT,
+	         .offset = offsetof(struct poisoned, first),
+	         .required = true},
 	};
 	struct gk_timed_side *side = out;
 
@@ -81,10 +88,17 @@ static int read_side(const struct gk_node *at, void *out, struct gk_arena *arena
 {
 #define AT(member) offsetof(struct gk_timed_side, member)
 	static const struct gk_field fields[] = {
-		{.name = "ms", .kind = GK_FIELD_NODE, .offset = AT(ms), .required = true, .decode = read_numbers},
+		{.name = "ms",
+	         .kind = GK_FIELD_NODE,
+	         .offset = AT(ms),
+	         .required = true,
+	         .decode = read_numbers},
 		{.name = "chosen", .kind = GK_FIELD_NODE, .offset = AT(chosen), .decode = read_numbers},
 		{.name = "tuned", .kind = GK_FIELD_NODE, .decode = skip},
-		{.name = "fills_ms", .kind = GK_FIELD_NODE, .offset = AT(fills_ms), .decode = read_number_or_null},
+		{.name = "fills_ms",
+	         .kind = GK_FIELD_NODE,
+	         .offset = AT(fills_ms),
+	         .decode = read_number_or_null},
 		{.name = "changed", .kind = GK_FIELD_NODE, .offset = AT(changed), .decode = read_numbers},
 		{.name = "checked", .kind = GK_FIELD_INT, .offset = AT(checked), .required = true},
 		{.name = "different", .kind = GK_FIELD_INT, .offset = AT(different), .required = true},
@@ -124,11 +138,11 @@ static void add_reasons(json_t *all, const json_t *reasons)
 	const json_t *reason, *known;
 	size_t i, k;
 
-	json_array_foreach(reasons, i, reason) {
+	json_array_foreach(reasons, i, reason)
+	{
 		bool is_new = json_is_string(reason);
 
-		json_array_foreach(all, k, known)
-			is_new = is_new && !json_equal(known, reason);
+		json_array_foreach(all, k, known) is_new = is_new && !json_equal(known, reason);
 		if (is_new && json_array_size(all) < 32)
 			json_array_append(all, (json_t *)reason);
 	}
@@ -138,8 +152,8 @@ struct health {
 	double sm_mhz, memory_mhz, watts, celsius;
 };
 
-static int read_one_health(const struct gk_node *at, struct health *one, json_t *throttle, struct gk_arena *arena,
-                           struct gk_err *e)
+static int read_one_health(const struct gk_node *at, struct health *one, json_t *throttle,
+                           struct gk_arena *arena, struct gk_err *e)
 {
 #define AT(member) offsetof(struct health, member)
 	static const struct gk_field fields[] = {
@@ -235,7 +249,8 @@ static int read_groups(const struct gk_node *at, void *out, struct gk_arena *are
 
 static int check_counts(const struct gk_node *root, const struct gk_timed *timed, struct gk_err *e)
 {
-	struct gk_node groups = gk_node_key(root, "group"), a = gk_node_key(root, "a"), b = gk_node_key(root, "b");
+	struct gk_node groups = gk_node_key(root, "group"), a = gk_node_key(root, "a"),
+		       b = gk_node_key(root, "b");
 	struct gk_node b_ms = gk_node_key(&b, "ms");
 
 	if (timed->finding)
@@ -253,12 +268,24 @@ static int read_timed(const struct gk_node *root, struct gk_timed *timed, struct
 {
 #define AT(member) offsetof(struct gk_timed, member)
 	static const struct gk_field fields[] = {
-		{.name = "finding", .kind = GK_FIELD_NODE, .offset = AT(finding), .required = true, .decode = read_finding},
-		{.name = "side", .kind = GK_FIELD_NODE, .offset = AT(fault), .required = true, .decode = read_fault},
+		{.name = "finding",
+	         .kind = GK_FIELD_NODE,
+	         .offset = AT(finding),
+	         .required = true,
+	         .decode = read_finding},
+		{.name = "side",
+	         .kind = GK_FIELD_NODE,
+	         .offset = AT(fault),
+	         .required = true,
+	         .decode = read_fault},
 		{.name = "lost", .kind = GK_FIELD_NODE, .decode = skip},
 		{.name = "a", .kind = GK_FIELD_NODE, .offset = AT(a), .required = true, .decode = read_side},
 		{.name = "b", .kind = GK_FIELD_NODE, .offset = AT(b), .required = true, .decode = read_side},
-		{.name = "group", .kind = GK_FIELD_NODE, .offset = AT(groups), .required = true, .decode = read_groups},
+		{.name = "group",
+	         .kind = GK_FIELD_NODE,
+	         .offset = AT(groups),
+	         .required = true,
+	         .decode = read_groups},
 		{.name = "first", .kind = GK_FIELD_NODE, .decode = skip},
 		{.name = "host", .kind = GK_FIELD_NODE, .offset = AT(host), .decode = read_figure},
 		{.name = "batch", .kind = GK_FIELD_NODE, .offset = AT(batch), .decode = read_figure},
@@ -308,7 +335,7 @@ struct gk_pair *gk_timed_pairs(struct gk_timed *timed)
 	double least = gk_timed_least_ms(timed);
 
 	for (size_t i = 0; i < timed->a.ms.count && timed->b.is_there; i++)
-		pairs[i] = (struct gk_pair){fmax(least, timed->a.ms.items[i]), fmax(least, timed->b.ms.items[i]),
-		                            timed->groups[i]};
+		pairs[i] = (struct gk_pair){fmax(least, timed->a.ms.items[i]),
+		                            fmax(least, timed->b.ms.items[i]), timed->groups[i]};
 	return pairs;
 }

@@ -41,8 +41,8 @@ struct gk_timed_health {
 	size_t count;
 	double sm_mhz, sm_low, sm_high; /* median, least, most; 0: not told */
 	double memory_low, memory_high;
-	double watts, celsius;          /* most; 0: not told */
-	json_t *throttle;               /* array of reasons, each once; owned */
+	double watts, celsius; /* most; 0: not told */
+	json_t *throttle;      /* array of reasons, each once; owned */
 };
 
 enum gk_timed_fault { GK_TIMED_NO_ONE, GK_TIMED_A, GK_TIMED_B };

@@ -16,7 +16,8 @@
  */
 double gk_floor(const struct gk_pair *pairs, size_t count, uint64_t seed, double level);
 
-/* The same from one side's calls in the order of time: neighbours of one group are pairs. Loads are not in it. */
+/* The same from one side's calls in the order of time: neighbours of one group are pairs. Loads are not in
+ * it. */
 double gk_floor_of_calls(const double *ms, const uint32_t *groups, size_t count, uint64_t seed, double level);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "stat/summary.h"
 
-#define RESAMPLES           256 /* give a standard error to 6 % */
+#define RESAMPLES           256     /* give a standard error to 6 % */
 #define BELOW_ONE_DEVIATION 0.15866 /* share of the normal distribution */
 
 /* What the bootstrap draws from. logs lie group by group. */
@@ -123,8 +123,9 @@ static double draw_pairs(struct sample *s, uint64_t *state)
 }
 
 /*
- * Standard error by the noise of calls alone: half of what two thirds of the resamples lie within, since a few
- * outliers among few pairs of a group throw some medians far off. Resamples of n spread by sqrt((n-1)/n) too little.
+ * Standard error by the noise of calls alone: half of what two thirds of the resamples lie within, since a
+ * few outliers among few pairs of a group throw some medians far off. Resamples of n spread by sqrt((n-1)/n)
+ * too little.
  */
 static double error_of_pairs(struct sample *s, uint64_t state)
 {

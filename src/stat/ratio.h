@@ -52,10 +52,10 @@ struct gk_pair {
 };
 
 struct gk_ratio {
-	double ratio;        /* how many times b's speed is a's: above 1, b is faster. Within low .. high */
-	double low, high;    /* its interval */
-	double half_width;   /* of the interval of log(ratio) */
-	double a_ms, b_ms;   /* medians; under drift a_ms / b_ms is not quite ratio */
+	double ratio;      /* how many times b's speed is a's: above 1, b is faster. Within low .. high */
+	double low, high;  /* its interval */
+	double half_width; /* of the interval of log(ratio) */
+	double a_ms, b_ms; /* medians; under drift a_ms / b_ms is not quite ratio */
 	size_t count, groups;
 };
 

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A ratio with its interval and its noise floor (relative), as gk_ratio_estimate() and gk_floor() give them. */
+/* A ratio with its interval and its noise floor (relative), as gk_ratio_estimate() and gk_floor() give them.
+ */
 struct gk_speedup_case {
 	double ratio, low, high, floor;
 };

@@ -5,7 +5,8 @@
 
 #include "base/memory.h"
 
-/* Puts the number of that rank in its place, none larger before it, none smaller behind (Hoare's selection). */
+/* Puts the number of that rank in its place, none larger before it, none smaller behind (Hoare's selection).
+ */
 static double select_rank(double *numbers, ptrdiff_t count, ptrdiff_t rank)
 {
 	ptrdiff_t low = 0, high = count - 1;
@@ -142,7 +143,8 @@ static double integral_of_cosine(double power, double angle)
  */
 double gk_student_quantile(double share, double df)
 {
-	const double scale = exp(lgamma((df + 1) / 2) - lgamma(df / 2)) / sqrt(acos(-1)), wanted = fabs(share - 0.5);
+	const double scale = exp(lgamma((df + 1) / 2) - lgamma(df / 2)) / sqrt(acos(-1)),
+		     wanted = fabs(share - 0.5);
 	double angle = 0, step = 1;
 
 	for (int i = 0; i < HALVINGS && step > 1e-12 * angle; i++) {

@@ -18,7 +18,8 @@ double gk_geomean(const double *numbers, size_t count);
 
 /* The number that a share (0 .. 1, exclusive) of the standard normal distribution lies below. */
 double gk_normal_quantile(double share);
-/* The same of Student's distribution with df degrees of freedom, at least 1; right to 1e-6 for shares within 0.0005 .. 0.9995. */
+/* The same of Student's distribution with df degrees of freedom, at least 1; right to 1e-6 for shares within
+ * 0.0005 .. 0.9995. */
 double gk_student_quantile(double share, double df);
 
 #endif

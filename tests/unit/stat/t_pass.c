@@ -9,7 +9,8 @@ static double at(size_t attempts, size_t right, size_t k)
 	return gk_pass_at(&(struct gk_pass_task){attempts, right}, k);
 }
 
-/* By counting: the share of all ways to draw k of n that hold a right one. Bit i of a set: attempt i is drawn. */
+/* By counting: the share of all ways to draw k of n that hold a right one. Bit i of a set: attempt i is
+ * drawn. */
 static double by_counting(unsigned attempts, unsigned right, int k)
 {
 	unsigned sets = 0, good = 0;
@@ -30,7 +31,8 @@ static double largest_error(void)
 	for (unsigned attempts = 1; attempts <= 10; attempts++)
 		for (unsigned right = 0; right <= attempts; right++)
 			for (int k = 1; k <= (int)attempts; k++)
-				largest = fmax(largest, fabs(at(attempts, right, (size_t)k) - by_counting(attempts, right, k)));
+				largest = fmax(largest, fabs(at(attempts, right, (size_t)k) -
+				                             by_counting(attempts, right, k)));
 	return largest;
 }
 
@@ -49,7 +51,8 @@ int main(void)
 
 	near(gk_pass_mean(tasks, 3, 1, &counted), (0.3 + 0 + 1) / 3, 1e-15, "mean over tasks");
 	is_int((long long)counted, 3, "all of them");
-	near(gk_pass_mean(tasks, 3, 3, &counted), (1 - 35.0 / 120) / 2, 1e-15, "those with enough attempts only");
+	near(gk_pass_mean(tasks, 3, 3, &counted), (1 - 35.0 / 120) / 2, 1e-15,
+	     "those with enough attempts only");
 	is_int((long long)counted, 2, "are two");
 	near(gk_pass_mean(tasks, 3, 11, NULL), 0, 0, "and none in the end");
 	is_int((long long)gk_pass_most(tasks, 3), 2, "the largest k for all");

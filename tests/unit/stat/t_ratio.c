@@ -20,7 +20,8 @@ static double normal(void)
 	return sqrt(-2 * log(unit())) * cos(2 * acos(-1) * unit());
 }
 
-/* Relative noise of calls and loads; every twentieth call or so is late, by 30 % in the mean, some by far more. */
+/* Relative noise of calls and loads; every twentieth call or so is late, by 30 % in the mean, some by far
+ * more. */
 struct noise {
 	double calls, loads, drift;
 	bool has_outliers;
@@ -45,12 +46,14 @@ static void draw(const struct noise *n, double truth, size_t groups, size_t coun
 		size_t g = i % groups;
 
 		drift += n->drift * normal();
-		pairs[i] = (struct gk_pair){call(n, 0.1, a[g] + drift), call(n, 0.1 / truth, b[g] + drift), (uint32_t)g + 3};
+		pairs[i] = (struct gk_pair){call(n, 0.1, a[g] + drift), call(n, 0.1 / truth, b[g] + drift),
+		                            (uint32_t)g + 3};
 	}
 }
 
 /* How many of runs intervals exclude value. */
-static int count_excluded(const struct noise *n, double truth, double value, size_t groups, size_t count, int runs)
+static int count_excluded(const struct noise *n, double truth, double value, size_t groups, size_t count,
+                          int runs)
 {
 	static struct gk_pair pairs[MOST];
 	struct gk_ratio r;
@@ -66,7 +69,8 @@ static int count_excluded(const struct noise *n, double truth, double value, siz
 }
 
 /* As a launcher does: a look every 32 pairs, an end when it is precise, or at the most. */
-static int count_excluded_when_stopping(const struct noise *n, double half_width, int runs, double *mean_pairs)
+static int count_excluded_when_stopping(const struct noise *n, double half_width, int runs,
+                                        double *mean_pairs)
 {
 	static struct gk_pair pairs[MOST];
 	struct gk_ratio r;
@@ -89,28 +93,32 @@ static int count_excluded_when_stopping(const struct noise *n, double half_width
 
 static void test_coverage(void)
 {
-	const struct noise calls = {0.01, 0, 0, false}, loads = {0.01, 0.005, 0, true}, big = {0.01, 0.02, 0, true},
-	                   drift = {0.01, 0.002, 0.01, true};
+	const struct noise calls = {0.01, 0, 0, false}, loads = {0.01, 0.005, 0, true},
+			   big = {0.01, 0.02, 0, true}, drift = {0.01, 0.002, 0.01, true};
 
-	ok(count_excluded(&calls, 1, 1, 8, 64, 800) <= 44, "A/A: noise of calls, at most 5.5 of 100 intervals exclude 1");
+	ok(count_excluded(&calls, 1, 1, 8, 64, 800) <= 44,
+	   "A/A: noise of calls, at most 5.5 of 100 intervals exclude 1");
 	ok(count_excluded(&loads, 1, 1, 8, 64, 800) <= 48, "A/A: loads that differ by 0.5 %, and outliers");
 	ok(count_excluded(&big, 1, 1, 8, 64, 800) <= 48, "A/A: loads that differ by 2 %, and outliers");
 	ok(count_excluded(&big, 1, 1, 4, 64, 800) <= 48, "A/A: only four of them");
 	ok(count_excluded(&big, 1, 1, 2, 64, 400) <= 24, "A/A: two");
-	ok(count_excluded(&drift, 1, 1, 8, 64, 800) <= 48, "A/A: a clock that drifts by a percent from pair to pair");
+	ok(count_excluded(&drift, 1, 1, 8, 64, 800) <= 48,
+	   "A/A: a clock that drifts by a percent from pair to pair");
 	ok(count_excluded(&loads, 1.3, 1.3, 8, 64, 400) <= 24, "a true ratio of 1.3 is held as well");
 	ok(count_excluded(&big, 1, 1, 8, 64, 800) >= 16, "and none is so wide that it could not fail");
 }
 
 static void test_power(void)
 {
-	const struct noise plain = {0.01, 0, 0, false}, calls = {0.01, 0, 0, true}, loads = {0.01, 0.005, 0, true},
-	                   drift = {0.01, 0.002, 0.01, true};
+	const struct noise plain = {0.01, 0, 0, false}, calls = {0.01, 0, 0, true},
+			   loads = {0.01, 0.005, 0, true}, drift = {0.01, 0.002, 0.01, true};
 
 	ok(count_excluded(&plain, 1.02, 1, 8, 64, 200) >= 198, "2 % are seen by 64 pairs with 1 % of noise");
-	ok(count_excluded(&calls, 1.02, 1, 8, 64, 200) >= 188, "mostly even where every tenth pair has an outlier");
+	ok(count_excluded(&calls, 1.02, 1, 8, 64, 200) >= 188,
+	   "mostly even where every tenth pair has an outlier");
 	ok(count_excluded(&loads, 1.02, 1, 8, 128, 200) >= 195, "by 128 with loads that differ by 0.5 %");
-	ok(count_excluded(&drift, 1 / 1.02, 1, 8, 128, 200) >= 195, "also where drift is larger, and b is the slower one");
+	ok(count_excluded(&drift, 1 / 1.02, 1, 8, 128, 200) >= 195,
+	   "also where drift is larger, and b is the slower one");
 }
 
 static void test_stopping(void)
@@ -118,9 +126,11 @@ static void test_stopping(void)
 	const struct noise early = {0.01, 0.004, 0, true}, late = {0.02, 0.012, 0, true};
 	double pairs;
 
-	ok(count_excluded_when_stopping(&early, 0.01, 300, &pairs) <= 21, "stopping when precise misses at most 7 of 100");
+	ok(count_excluded_when_stopping(&early, 0.01, 300, &pairs) <= 21,
+	   "stopping when precise misses at most 7 of 100");
 	ok(pairs >= GK_RATIO_FIRST && pairs < 160, "and comes early where noise is small");
-	ok(count_excluded_when_stopping(&late, 0.014, 300, &pairs) <= 21, "nor where the spread decides about the end");
+	ok(count_excluded_when_stopping(&late, 0.014, 300, &pairs) <= 21,
+	   "nor where the spread decides about the end");
 	ok(pairs > 100 && pairs < 256, "which comes at different times");
 }
 
@@ -139,8 +149,9 @@ static void test_figures(void)
 	near(r.b_ms, 1, 0, "median of b");
 	ok(r.count == 5 && r.groups == 2, "pairs and groups are counted");
 	near(r.half_width,
-	     fmin(GK_RATIO_UNKNOWN, gk_student_quantile(0.975, 1) *
-	                                    sqrt((3 * pow(one - middle, 2) + 2 * pow(two - middle, 2)) / 5 / (effective - 1))),
+	     fmin(GK_RATIO_UNKNOWN,
+	          gk_student_quantile(0.975, 1) *
+	                  sqrt((3 * pow(one - middle, 2) + 2 * pow(two - middle, 2)) / 5 / (effective - 1))),
 	     0.2, "half width by the spread of groups, or by that of pairs");
 	ok(r.low < r.ratio && r.ratio < r.high, "the estimate is inside");
 	near((log(r.high) - log(r.low)) / 2, r.half_width, 1e-12, "half_width is of the logs");
@@ -164,11 +175,13 @@ static void test_edges(void)
 	for (size_t i = 0; i < 8; i++)
 		pairs[i] = (struct gk_pair){1 + 0.01 * (double)i, 1, (uint32_t)i};
 	gk_ratio_estimate(pairs, 8, 1, 0.95, &r);
-	near(r.half_width, gk_student_quantile(0.975, 7) * 0.02367 / sqrt(8), 1e-5, "a pair in each group: Student's interval");
+	near(r.half_width, gk_student_quantile(0.975, 7) * 0.02367 / sqrt(8), 1e-5,
+	     "a pair in each group: Student's interval");
 	for (size_t i = 0; i < 100; i++)
 		pairs[i] = (struct gk_pair){3, 1.5, (uint32_t)(i % 8)};
 	gk_ratio_estimate(pairs, 100, 1, 0.95, &r);
-	ok(fabs(r.ratio - 2) < 1e-12 && r.low <= r.ratio && r.high >= r.ratio && r.half_width < 1e-9, "no noise: no width");
+	ok(fabs(r.ratio - 2) < 1e-12 && r.low <= r.ratio && r.high >= r.ratio && r.half_width < 1e-9,
+	   "no noise: no width");
 	ok(gk_ratio_is_precise(&r, 8, 0.01), "precise");
 	ok(!gk_ratio_is_precise(&r, 9, 0.01), "but not before every group was seen");
 	gk_ratio_estimate(pairs, GK_RATIO_FIRST - 1, 1, 0.95, &r);
@@ -188,7 +201,8 @@ static void test_floor(void)
 	draw(&noise, 1, 8, 128, pairs);
 	gk_ratio_estimate(pairs, 128, 1, 0.95, &r);
 	floor = log1p(gk_floor(pairs, 128, 1, 0.95));
-	ok(floor > r.half_width * 0.9 && floor < r.half_width + fabs(log(r.ratio)), "an honest A/A: about the half width");
+	ok(floor > r.half_width * 0.9 && floor < r.half_width + fabs(log(r.ratio)),
+	   "an honest A/A: about the half width");
 	draw(&noise, 1.05, 8, 128, pairs);
 	gk_ratio_estimate(pairs, 128, 1, 0.95, &r);
 	near(log1p(gk_floor(pairs, 128, 1, 0.95)), log(r.ratio) + r.half_width * 1.644854 / 1.959964, 1e-4,
@@ -199,7 +213,8 @@ static void test_floor(void)
 		ms[i] = 0.1 * (1 + 0.1 * groups[i]) * exp(0.01 * normal());
 	}
 	floor = gk_floor_of_calls(ms, groups, 2 * MOST, 1, 0.95);
-	ok(floor > 0.0005 && floor < 0.005, "from calls of one side: loads that differ by 10 % are not in it");
+	ok(floor > 0.0005 && floor < 0.005,
+	   "from calls of one side: loads that differ by 10 % are not in it");
 	near(gk_floor_of_calls(ms, groups, 1, 1, 0.95), 0, 0, "one call has no partner");
 }
 

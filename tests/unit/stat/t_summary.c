@@ -22,7 +22,8 @@ static double quantile_by_sorting(const double *numbers, size_t count, double sh
 
 	memcpy(sorted, numbers, count * sizeof *sorted);
 	qsort(sorted, count, sizeof *sorted, by_value);
-	return rank + 1 < count ? sorted[rank] + (at - (double)rank) * (sorted[rank + 1] - sorted[rank]) : sorted[rank];
+	return rank + 1 < count ? sorted[rank] + (at - (double)rank) * (sorted[rank + 1] - sorted[rank])
+	                        : sorted[rank];
 }
 
 /* Few different values, so that equal ones are everywhere. */
@@ -38,7 +39,8 @@ static int count_wrong(int values)
 				state = state * 1103515245u + 12345u;
 				numbers[i] = (double)(state / 65536 % (unsigned)values);
 			}
-			wrong += fabs(gk_quantile(numbers, count, k / 8.0) - quantile_by_sorting(numbers, count, k / 8.0)) > 1e-12;
+			wrong += fabs(gk_quantile(numbers, count, k / 8.0) -
+			              quantile_by_sorting(numbers, count, k / 8.0)) > 1e-12;
 		}
 	return wrong;
 }
