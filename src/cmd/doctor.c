@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -37,7 +36,7 @@ struct finding {
 
 struct findings {
 	struct gk_arena arena;
-	struct finding items[32];
+	struct finding items[48];
 	size_t count;
 };
 
@@ -204,7 +203,8 @@ static void look_at_sandbox(struct findings *all)
 	              {"mount namespace", GK_NS_MOUNT},
 	              {"pid namespace", GK_NS_PID},
 	              {"net namespace", GK_NS_NET},
-	              {"ipc namespace", GK_NS_IPC}};
+	              {"ipc namespace", GK_NS_IPC},
+	              {"uts namespace", GK_NS_UTS}};
 	const struct gk_box_facts *facts = gk_box_probe();
 
 	for (size_t i = 0; i < gk_count_of(layers); i++) {
@@ -212,25 +212,31 @@ static void look_at_sandbox(struct findings *all)
 
 		find(all, layers[i].name, works ? WORKS : LACKS, works ? "usable" : facts->why);
 	}
+	find(all, "own root", facts->root ? WORKS : LACKS,
+	     facts->root           ? "candidates see Python and its libraries alone"
+	     : facts->landlock_abi ? "Landlock alone keeps other files away"
+	                           : "nothing keeps other files away");
+	find(all, "own /proc", facts->proc ? WORKS : LACKS, facts->proc ? "candidates see nobody else" : facts->why);
 	find(all, "landlock", facts->landlock_abi ? WORKS : LACKS,
 	     facts->landlock_abi ? gk_arena_printf(&all->arena, "ABI %d", facts->landlock_abi) : "not in this kernel");
 	find(all, "seccomp", facts->seccomp ? WORKS : LACKS, facts->seccomp ? "filters can be installed" : "no filters");
 	find(all, "process counting", facts->process_limit ? WORKS : LACKS,
 	     facts->process_limit ? "creations of processes are counted" : "no seccomp notification");
-	find(all, "sandbox", strcmp(facts->tier, "limits") == 0 ? LACKS : WORKS, facts->tier);
+	find(all, "containment", strcmp(facts->tier, "limits") == 0 ? LACKS : WORKS,
+	     facts->missing[0] ? gk_arena_printf(&all->arena, "%s; --containment strict lacks %s", facts->tier, facts->missing)
+	                       : gk_arena_printf(&all->arena, "%s, complete: --containment strict works", facts->tier));
 }
 
 static void look_at_cgroup(struct findings *all)
 {
-	struct stat st;
+	const char *groups = gk_box_groups();
 
-	/* A file of /sys has no size: its presence is asked for, and the right to make groups. */
-	if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0)
-		find(all, "cgroup v2", LACKS, "not mounted");
-	else if (access("/sys/fs/cgroup/cgroup.procs", W_OK) == 0)
-		find(all, "cgroup v2", WORKS, "groups can be made");
+	if (strcmp(groups, "kill") == 0)
+		find(all, "cgroup v2", WORKS, "candidates end as a group; memory and processes are counted without it");
+	else if (groups[0])
+		find(all, "cgroup v2", WORKS, gk_arena_printf(&all->arena, "candidates get a group of their own: %s", groups));
 	else
-		find(all, "cgroup v2", LACKS, "mounted, but this user cannot make groups");
+		find(all, "cgroup v2", LACKS, "no group can be made by this user; limits and the stub's counting hold without");
 }
 
 static void look_at_keys(struct findings *all)

@@ -4,6 +4,7 @@
 #include "base/doc.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "box/spawn.h"
 #include "cmd.h"
 #include "loop/loop.h"
 #include "option.h"
@@ -17,6 +18,7 @@ struct given {
 	struct gk_session_flags flags;
 	struct gk_option_list headers;
 	int64_t requests, judgings;
+	int containment;
 	bool json, quiet;
 	int verbose;
 };
@@ -58,6 +60,8 @@ static int read_options(struct given *given, int *argc, char **argv, struct gk_e
 	         NULL},
 		{0, "requests", GK_OPTION_INT, "N", "prompts under way at once", &given->requests, 1, 1024, NULL},
 		{0, "judgings", GK_OPTION_INT, "N", "candidates judged at once (cores)", &given->judgings, 1, 1024, NULL},
+		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
+	         .value = &given->containment, .choices = gk_containment_names},
 		{0, "strict-replay", GK_OPTION_FLAG, NULL, "replay: only answers to the very same prompt",
 	         .value = &flags->replay_strict},
 		{0, "json", GK_OPTION_FLAG, NULL, "print the final summary as JSON", .value = &given->json},
@@ -202,6 +206,8 @@ int gk_cmd_run(int argc, char **argv, struct gk_err *e)
 	if (given.headers.count == GK_OPTION_LIST_MAX)
 		return gk_err_set(e, GK_ERR_INPUT, "at most %d headers", GK_OPTION_LIST_MAX - 1);
 	given.flags.headers = given.headers.count ? given.headers.items : NULL;
+	if (gk_box_demand((enum gk_containment)given.containment, e) < 0)
+		return -1;
 	session = gk_session_open(&given.flags, e);
 	if (!session)
 		return -1;

@@ -277,7 +277,7 @@ static int advance_all(struct engine *engine, struct gk_err *e)
 /* What the peers said of themselves stands in the journal once they have said it. */
 static int store_facts(struct engine *engine, struct gk_err *e)
 {
-	static const char *const roles[] = {"zygote", "oracle", "lowering", "launcher"};
+	static const char *const roles[] = {"containment", "zygote", "oracle", "lowering", "launcher"};
 	gk_json_auto *facts = json_object();
 
 	if (engine->facts_stored || !engine->options->judging->facts)
