@@ -104,6 +104,7 @@ static const struct gk_runner_ops ops = {
 	.capture = capture_start,
 	.lower = lower_start,
 	.execute = execute_start,
+	.time = time_start,
 	.cancel = cancel,
 	.facts = facts,
 	.close = close_pool,

@@ -115,7 +115,7 @@ struct pool {
 	struct job_list jobs; /* all that are not delivered */
 	struct GK_VEC(struct peer *) dead;
 	uint64_t last_id;
-	struct good_plan *good; /* execute.c: tells a plan's fault from the GPU's; NULL before one went well */
+	struct good_plan *good; /* plan_job.c: tells a plan's fault from the GPU's; NULL before one went well */
 	/* copies of the options */
 	char *python, *worker, *program, *box, *build, *device, *launcher;
 	char *tmp_root; /* private folder where there are no mount namespaces; removed at the end */
@@ -150,5 +150,6 @@ uint64_t lower_start(struct gk_runner *runner, const struct gk_lower_request *re
 void good_plan_free(struct good_plan *good);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,
                        void *ctx);
+uint64_t time_start(struct gk_runner *runner, const struct gk_time_request *request, gk_time_fn *fn, void *ctx);
 
 #endif
