@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "launch/launch.h"
 #include "option.h"
+#include "run/aim.h"
 #include "run/selftest.h"
 #include "view/term.h"
 
@@ -177,12 +178,21 @@ static void look_at_selftest(struct findings *all, const json_t *facts)
 /* As a launcher would see it; in use or not. */
 static void look_at_gpu(struct findings *all)
 {
-	gk_json_auto *facts = gk_launch_describe();
-	const char *name = json_string_value(json_object_get(facts, "kind")),
-	           *target = json_string_value(json_object_get(facts, "target"));
+	const char *command = getenv("GEAK_LAUNCHER"), *name, *target;
+	bool is_elsewhere = command && *command;
+	gk_json_auto *facts = is_elsewhere ? NULL : gk_launch_describe();
+	struct gk_err e;
 
+	if (is_elsewhere && gk_aim_ask(&facts, &e) < 0) {
+		find(all, "GPU", FAILS, e.text);
+		return;
+	}
+	name = json_string_value(json_object_get(facts, "kind"));
+	target = json_string_value(json_object_get(facts, "target"));
 	if (!name || !target) {
-		find(all, "GPU", LACKS, "no driver here knows one; plans run on the machine");
+		find(all, "GPU", LACKS,
+		     is_elsewhere ? gk_arena_printf(&all->arena, "%s: knows none; plans run on the machine there", command)
+		                  : "no driver here knows one; plans run on the machine");
 		return;
 	}
 	find(all, "GPU", WORKS,
@@ -335,11 +345,11 @@ static bool all_well(const struct findings *all)
 int gk_cmd_doctor(int argc, char **argv, struct gk_err *e)
 {
 	static const struct gk_command_help help = {
-		"doctor", "[--json]", "Say what works on this machine",
+		"doctor", "[--json] [--launcher COMMAND]", "Say what works on this machine",
 		"Exit code 1 when something that geak cannot do without fails. Keys are reported as set or not set."};
 	bool json = false;
 	const struct gk_option options[] = {
-		{.name = "json", .kind = GK_OPTION_FLAG, .help = "print JSON", .value = &json}, {0}};
+		{.name = "json", .kind = GK_OPTION_FLAG, .help = "print JSON", .value = &json}, GK_OPTION_LAUNCHER, {0}};
 	int done = gk_options_read(&help, options, &argc, argv, e);
 	struct findings all = {0};
 	int code;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -81,6 +82,13 @@ static int add_to_list(const struct gk_option *option, const char *text, struct 
 	return 0;
 }
 
+static int set_variable(const struct gk_option *option, const char *text, struct gk_err *e)
+{
+	if (!*text)
+		return gk_err_set(e, GK_ERR_INPUT, "--%s needs a value: --%s %s", option->name, option->name, option->argument);
+	return setenv(option->value, text, 1) == 0 ? 0 : gk_err_errno(e, "--%s", option->name);
+}
+
 /* text is NULL for options without a value. */
 static int set_value(const struct gk_option *option, const char *text, struct gk_err *e)
 {
@@ -102,6 +110,8 @@ static int set_value(const struct gk_option *option, const char *text, struct gk
 		return set_choice(option, text, e);
 	case GK_OPTION_LIST:
 		return add_to_list(option, text, e);
+	case GK_OPTION_SETENV:
+		return set_variable(option, text, e);
 	}
 	gk_bug("option %s has kind %d", option->name, (int)option->kind);
 }

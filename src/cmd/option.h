@@ -35,6 +35,7 @@ enum gk_option_kind {
 	GK_OPTION_DOUBLE, /* double *, within min .. max (both 0: any) */
 	GK_OPTION_CHOICE, /* int *, index into choices */
 	GK_OPTION_LIST,   /* struct gk_option_list *, each time one more */
+	GK_OPTION_SETENV, /* no pointer: value is the name of a variable of the environment, set for this process */
 };
 
 #define GK_OPTION_LIST_MAX 64
@@ -43,6 +44,11 @@ struct gk_option_list {
 	const char *items[GK_OPTION_LIST_MAX];
 	size_t count;
 };
+
+/* A launcher that is not started here; a row of the table of every command that executes plans. */
+#define GK_OPTION_LAUNCHER                                                                                           \
+	{0, "launcher", GK_OPTION_SETENV, "COMMAND", "what serves a GPU elsewhere: 'ssh HOST geak launcher'",          \
+	 .value = (void *)(uintptr_t)"GEAK_LAUNCHER"}
 
 /* A table ends with an entry without a name. */
 struct gk_option {

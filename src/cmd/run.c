@@ -46,6 +46,7 @@ static int read_options(struct given *given, int *argc, char **argv, struct gk_e
 		{'i', "iterations", GK_OPTION_INT, "N", "attempts per trajectory, at most", &flags->iterations, 1, 10000, NULL},
 		{'p', "parallel", GK_OPTION_INT, "N", "trajectories per task", &flags->parallel, 1, 10000, NULL},
 		{'t', "target", GK_OPTION_TEXT, "TARGET", "auto, cpu, sm_90, gfx942, ... (auto)", .value = &flags->target},
+		GK_OPTION_LAUNCHER,
 		{'o', "output", GK_OPTION_TEXT, "DIR", "run folder (geak-run/DATE-SUITE)", .value = &flags->folder},
 		{0, "seed", GK_OPTION_TEXT, "TEXT", "judge attempts as the run with this seed did, to repeat it", .value = &flags->seed},
 		{0, "temperature", GK_OPTION_DOUBLE, "T", "of the model", &flags->temperature, 0, 2, NULL},

@@ -267,12 +267,16 @@ static int check_suite(struct gk_suite *suite, const struct gk_term *term, struc
 static int task_check(int argc, char **argv, struct gk_err *e)
 {
 	static const struct gk_command_help help = {
-		"task check", "TARGET... [--files]", "Check tasks: their files, their cases, and that they tell right from wrong",
+		"task check", "TARGET... [--files] [--target NAME]", "Check tasks: their files, their cases, and that they tell right from wrong",
 		"Besides the files: outputs must depend on every input and on the seed; zeros, a constant, an input and results\n"
 		"in lower precision must fail; the reference must pass. Exit code 1 when a rule is broken."};
 	bool files = false;
+	const char *target = "cpu";
 	const struct gk_option options[] = {
-		{.name = "files", .kind = GK_OPTION_FLAG, .help = "the files only: nothing is run", .value = &files}, {0}};
+		{.name = "files", .kind = GK_OPTION_FLAG, .help = "the files only: nothing is run", .value = &files},
+		{'t', "target", GK_OPTION_TEXT, "TARGET", "where the reference is run: auto, cpu, sm_90, ... (cpu)", .value = &target},
+		GK_OPTION_LAUNCHER,
+		{0}};
 	int done = gk_options_read(&help, options, &argc, argv, e);
 	gk_arena_auto arena = {0};
 	struct gk_term term;
@@ -289,7 +293,7 @@ static int task_check(int argc, char **argv, struct gk_err *e)
 		int result = suite ? check_suite(suite, &term, e) : -1;
 
 		if (result == 0 && !files)
-			result = gk_task_check_run(suite, &term, &broken, e);
+			result = gk_task_check_run(suite, target, &term, &broken, e);
 		gk_suite_free(suite);
 		if (result < 0)
 			return -1;

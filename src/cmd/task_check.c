@@ -32,10 +32,10 @@ static int check_task(struct gk_loop *loop, struct gk_evaluator *evaluator, cons
 	return 0;
 }
 
-static int check_all(struct gk_loop *loop, struct gk_suite *suite, const struct gk_term *term, size_t *broken,
-                     struct gk_err *e)
+static int check_all(struct gk_loop *loop, struct gk_suite *suite, const char *target, const struct gk_term *term,
+                     size_t *broken, struct gk_err *e)
 {
-	struct gk_evaluator_options options = {.target = "cpu"};
+	struct gk_evaluator_options options = {.target = target};
 	struct gk_evaluator *evaluator;
 	int done = 0;
 
@@ -49,10 +49,11 @@ static int check_all(struct gk_loop *loop, struct gk_suite *suite, const struct 
 	return done;
 }
 
-int gk_task_check_run(struct gk_suite *suite, const struct gk_term *term, size_t *broken, struct gk_err *e)
+int gk_task_check_run(struct gk_suite *suite, const char *target, const struct gk_term *term, size_t *broken,
+                      struct gk_err *e)
 {
 	struct gk_loop *loop = gk_loop_new(e);
-	int done = loop ? check_all(loop, suite, term, broken, e) : -1;
+	int done = loop ? check_all(loop, suite, target, term, broken, e) : -1;
 
 	gk_loop_free(loop);
 	return done;

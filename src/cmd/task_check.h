@@ -9,7 +9,8 @@
 #include "view/term.h"
 
 /* Prints one line per task, or one per broken rule; *broken counts them. Fails when an oracle does, or geak.
- */
-int gk_task_check_run(struct gk_suite *suite, const struct gk_term *term, size_t *broken, struct gk_err *e);
+ * target: as of an evaluator. */
+int gk_task_check_run(struct gk_suite *suite, const char *target, const struct gk_term *term, size_t *broken,
+                      struct gk_err *e);
 
 #endif

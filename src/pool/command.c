@@ -102,16 +102,20 @@ static void make_python(struct pool *pool, enum role role, struct command *comma
 	add_python(pool, role, command);
 }
 
-static void make_launcher(struct pool *pool, struct command *command)
+static int make_launcher(struct pool *pool, struct command *command, struct gk_err *e)
 {
 	if (pool->launcher) {
 		snprintf(command->program, sizeof command->program, "/bin/sh");
 		command->argv[0] = command->program;
 		command->argv[1] = "-c";
-		command->argv[2] = pool->launcher;
+		/* what serves elsewhere by what is there, whatever it takes of its own accord */
+		if (snprintf(command->line, sizeof command->line, "%s --device %s", pool->launcher, pool->device) >=
+		    (int)sizeof command->line)
+			return gk_err_set(e, GK_ERR_INPUT, "a launcher's command line of more than %zu bytes", sizeof command->line);
+		command->argv[2] = command->line;
 		command->by_pipes = true;
 		add_all(command); /* ssh and srun have needs of their own */
-		return;
+		return 0;
 	}
 	command->argv[0] = command->program;
 	command->argv[1] = "launcher";
@@ -121,6 +125,7 @@ static void make_launcher(struct pool *pool, struct command *command)
 		command->namespaces = gk_box_probe()->namespaces;
 	add_inherited(command);
 	add_gpu(command);
+	return 0;
 }
 
 int command_make(struct pool *pool, enum role role, struct command *command, struct gk_err *e)
@@ -130,10 +135,10 @@ int command_make(struct pool *pool, enum role role, struct command *command, str
 	if (!(role == ROLE_LAUNCHER && pool->launcher) &&
 	    gk_program_find(program, command->program, sizeof command->program, e) < 0)
 		return -1;
-	if (role == ROLE_LAUNCHER)
-		make_launcher(pool, command);
-	else
+	if (role != ROLE_LAUNCHER)
 		make_python(pool, role, command);
+	else if (make_launcher(pool, command, e) < 0)
+		return -1;
 	if (pool->build)
 		add(command, "GEAK_BUILD=%s", pool->build);
 	if (!command->by_pipes)

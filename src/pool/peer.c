@@ -139,6 +139,19 @@ static const char *peer_name(const struct peer *peer)
 	return role_names[peer->crew->role];
 }
 
+/* Of a command line of the user's: what it printed instead of a hello. */
+static void quote_printed(const struct peer *peer, struct gk_err *e)
+{
+	const struct gk_buf *input = &peer->reader.input;
+	gk_buf_auto words = GK_BUF_INIT;
+	size_t used = strlen(e->text);
+
+	if (peer->slots || !peer->writer.is_inline || !input->size)
+		return;
+	gk_text_add_safe(&words, input->bytes, strcspn(input->bytes, "\r\n"), 80, false);
+	snprintf(e->text + used, sizeof e->text - used, "; it printed \"%s\"", gk_buf_text(&words));
+}
+
 static void process_ended(struct peer *peer)
 {
 	struct gk_child_end end = {0};
@@ -153,6 +166,7 @@ static void process_ended(struct peer *peer)
 	else
 		gk_err_set(&e, GK_ERR_SYSTEM, "the %s ended with exit status %d%s", peer_name(peer), end.code,
 		           peer->slots ? "" : " before it was ready");
+	quote_printed(peer, &e);
 	if (!peer->slots && peer->crew->role != ROLE_LAUNCHER)
 		gk_err_context(&e, "%s (GEAK_PYTHON names another Python)", peer->crew->pool->python);
 	peer_fail(peer, &e);
@@ -171,6 +185,20 @@ static void timer_due(void *ctx)
 }
 
 /* ---- frames ---- */
+
+/* Whoever starts a launcher elsewhere may have dropped what stood behind the command line. */
+static int check_device(const struct peer *peer, const struct gk_node *hello, struct gk_err *e)
+{
+	struct gk_node facts = gk_node_key(hello, "facts");
+	const char *device = json_string_value(json_object_get(facts.value, "device"));
+	const struct pool *pool = peer->crew->pool;
+
+	if (peer->crew->role != ROLE_LAUNCHER || !device || strcmp(device, pool->device) == 0)
+		return 0;
+	return gk_err_set(e, GK_ERR_INPUT,
+	                  "the launcher serves %.20s, not %s: what follows its command line (--device %s) must reach it",
+	                  device, pool->device, pool->device);
+}
 
 static int check_hello(struct peer *peer, struct gk_frame *frame, int64_t *slots, struct gk_err *e)
 {
@@ -194,7 +222,7 @@ static int check_hello(struct peer *peer, struct gk_frame *frame, int64_t *slots
 	if (strcmp(text, peer_name(peer)) != 0)
 		return gk_err_set(e, GK_ERR_INPUT, "a %s was asked for, a %s answered", peer_name(peer),
 		                  text);
-	if (gk_node_string(&build, &text, e) < 0)
+	if (gk_node_string(&build, &text, e) < 0 || check_device(peer, &root, e) < 0)
 		return -1;
 	if (pool->build && !peer->writer.is_inline && strcmp(text, pool->build) != 0)
 		return gk_err_set(e, GK_ERR_INPUT, "the %s is of build %s, this geak of build %s",
@@ -293,6 +321,18 @@ static int handle_input(struct peer *peer, struct gk_err *e)
 	return code;
 }
 
+/* What prints before a launcher elsewhere does so each time. */
+static void refuse_noise(struct peer *peer, struct gk_err *e)
+{
+	static const char hint[] = "; what runs before it there (a login script, a banner) must print nothing";
+	size_t used = strlen(e->text);
+
+	if (peer->slots || !peer->writer.is_inline)
+		return;
+	snprintf(e->text + used, sizeof e->text - used, "%s", hint);
+	crew_refuse(peer->crew, e);
+}
+
 static void read_peer(struct peer *peer)
 {
 	struct gk_err e;
@@ -306,6 +346,7 @@ static void read_peer(struct peer *peer)
 	if (peer->is_dead)
 		return;
 	if (code < 0) {
+		refuse_noise(peer, &e);
 		peer_fail(peer, &e);
 	} else if (peer->reader.is_ended && peer->in_watch) {
 		/* Its exit status says more than the end of the stream: it comes at once, or it is late. */

@@ -163,7 +163,7 @@ static void copy_options(struct pool *pool, const struct gk_pool_options *option
 	pool->box = copy(options->box);
 	pool->build = copy(options->build);
 	pool->device = gk_strdup(options->device ? options->device : "cpu");
-	pool->launcher = copy(options->launcher);
+	pool->launcher = options->launcher && *options->launcher ? gk_strdup(options->launcher) : NULL;
 	pool->start_ms = options->start_ms > 0 ? options->start_ms : START_MS;
 	pool->answer_ms = options->answer_ms > 0 ? options->answer_ms : ANSWER_MS;
 	pool->capture_ms = deadline(options->capture_ms, "GEAK_CAPTURE_SECONDS", CAPTURE_MS);

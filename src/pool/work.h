@@ -130,6 +130,7 @@ struct pool {
 struct command {
 	char program[4096];
 	const char *argv[8];
+	char line[4096]; /* of a shell */
 	struct GK_VEC(char *) environment; /* ends with NULL */
 	bool by_pipes; /* a command line of the user's: stdin and stdout, no descriptors */
 	unsigned namespaces;

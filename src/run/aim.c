@@ -14,68 +14,182 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/place.h"
+#include "base/text.h"
 #include "box/spawn.h"
 #include "fact/target.h"
 
-enum { DESCRIBE_MS = 30000, FACTS_BYTES = 1 << 16 };
+enum { DESCRIBE_MS = 30000, END_TRIES = 50, FACTS_BYTES = 1 << 16 };
 
 extern char **environ;
 
-/* ---- what is here ---- */
+/* ---- what a launcher tells ---- */
 
-/* What the child prints, until it ends or the time is over. */
-static void read_facts(int fd, struct gk_buf *text)
+struct telling {
+	struct gk_buf out, err;
+	bool is_late;
+	struct gk_child_end end;
+};
+
+/* One read; closes fd at its end. */
+static void read_some(int *fd, struct gk_buf *text)
 {
-	int64_t until = gk_clock_ns() + (int64_t)DESCRIBE_MS * 1000000;
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	char *room;
-	ssize_t n = 1;
+	char *room = gk_buf_reserve(text, 4096);
+	ssize_t n = room ? read(*fd, room, 4096) : 0;
 
-	text->ceiling = FACTS_BYTES;
-	while (n > 0 && gk_clock_ns() < until) {
-		if (poll(&p, 1, 100) <= 0)
-			continue;
-		room = gk_buf_reserve(text, 4096);
-		n = room ? read(fd, room, 4096) : 0;
-		if (n > 0)
-			gk_buf_grew(text, (size_t)n);
-	}
+	if (n > 0)
+		gk_buf_grew(text, (size_t)n);
+	else
+		gk_fd_close(fd);
 }
 
-static int ask_launcher(struct gk_buf *text, struct gk_err *e)
+/* What the child prints, until it closes both or the time is over. */
+static void read_both(int out, int err, struct telling *t)
 {
-	const char *command = getenv("GEAK_LAUNCHER");
-	gk_arena_auto arena = {0};
+	int64_t until = gk_clock_ns() + (int64_t)DESCRIBE_MS * 1000000;
+
+	t->out.ceiling = t->err.ceiling = FACTS_BYTES;
+	while (out >= 0 && gk_clock_ns() < until) { /* a child of its own may keep the other open */
+		struct pollfd p[] = {{out, POLLIN, 0}, {err, POLLIN, 0}};
+
+		if (poll(p, 2, 100) <= 0)
+			continue;
+		if (p[0].revents)
+			read_some(&out, &t->out);
+		if (p[1].revents)
+			read_some(&err, &t->err);
+	}
+	t->is_late = out >= 0;
+	while (err >= 0 && poll(&(struct pollfd){err, POLLIN, 0}, 1, 100) > 0)
+		read_some(&err, &t->err);
+	gk_fd_close(&out);
+	gk_fd_close(&err);
+}
+
+static void end_child(struct gk_child *child, struct telling *t)
+{
+	for (int i = 0; !t->is_late && i < END_TRIES; i++) { /* whoever closed its output ends */
+		if (gk_child_reap(child, false, &t->end) == 1)
+			return;
+		poll(&(struct pollfd){child->pidfd, POLLIN, 0}, 1, 100);
+	}
+	t->is_late = true;
+	gk_child_kill(child);
+}
+
+static int run_describe(struct gk_spawn *spawn, struct telling *t, struct gk_err *e)
+{
+	struct gk_child child = {0};
+	int out[2] = {-1, -1}, err[2] = {-1, -1}, done = 0;
+
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+		done = gk_err_errno(e, "a pipe");
+	gk_spawn_fd(spawn, out[1], STDOUT_FILENO);
+	gk_spawn_fd(spawn, err[1], STDERR_FILENO);
+	if (done == 0)
+		done = gk_spawn(spawn, &child, e);
+	gk_fd_close(&out[1]);
+	gk_fd_close(&err[1]);
+	if (done < 0) {
+		gk_fd_close(&out[0]);
+		gk_fd_close(&err[0]);
+		return -1;
+	}
+	read_both(out[0], err[0], t);
+	end_child(&child, t);
+	return 0;
+}
+
+static void add_line(struct gk_buf *words, const struct gk_buf *text, bool is_last)
+{
+	const char *line = gk_buf_text(text);
+	size_t size = text->size;
+
+	while (size && strchr(" \r\n", line[size - 1]))
+		size--;
+	for (size_t i = size; is_last && i > 0; i--)
+		if (line[i - 1] == '\n') {
+			line += i;
+			size -= i;
+			break;
+		}
+	gk_text_add_safe(words, line, is_last ? size : strcspn(line, "\r\n"), 200, false);
+}
+
+/* Why the command's answer is none, in words; command is the user's own. */
+static int refuse_answer(const char *command, const struct telling *t, struct gk_err *e)
+{
+	gk_buf_auto said = GK_BUF_INIT, printed = GK_BUF_INIT;
+
+	add_line(&said, &t->err, true);
+	add_line(&printed, &t->out, false);
+	if (t->is_late)
+		return gk_err_set(e, GK_ERR_SYSTEM, "%.200s --describe: not done within %d s%s%s", command, DESCRIBE_MS / 1000,
+		                  said.size ? "; its last words: " : "", gk_buf_text(&said));
+	if (t->end.signaled || t->end.code != 0)
+		return gk_err_set(e, GK_ERR_SYSTEM, "%.200s --describe: ended %s %d%s%s", command,
+		                  t->end.signaled ? "by signal" : "with exit status", t->end.code,
+		                  said.size ? "; its last words: " : "", gk_buf_text(&said));
+	return gk_err_set(e, GK_ERR_SYSTEM,
+	                  "%.200s --describe: printed \"%s\", not a launcher's facts alone: --describe must reach geak "
+	                  "launcher, and what runs before it there (a login script, a banner) must print nothing",
+	                  command, gk_buf_text(&printed));
+}
+
+static int ask_elsewhere(const char *command, json_t **facts, struct gk_err *e)
+{
 	gk_buf_auto line = GK_BUF_INIT;
+	const char *shell[] = {"/bin/sh", "-c", NULL, NULL};
+	struct gk_spawn spawn = {.argv = shell, .environment = (const char *const *)environ};
+	struct telling t = {0};
+	int done = -1;
+
+	gk_buf_printf(&line, "%s --describe", command);
+	shell[2] = gk_buf_text(&line);
+	if (run_describe(&spawn, &t, e) == 0) {
+		bool is_told = !t.is_late && !t.end.signaled && t.end.code == 0;
+
+		*facts = is_told ? json_loads(gk_buf_text(&t.out), JSON_REJECT_DUPLICATES, NULL) : NULL;
+		done = json_is_object(*facts) ? 0 : refuse_answer(command, &t, e);
+	}
+	if (done < 0) {
+		json_decref(*facts);
+		*facts = NULL;
+	}
+	gk_buf_release(&t.out);
+	gk_buf_release(&t.err);
+	return done;
+}
+
+/* Whatever goes wrong with a driver here: there is no GPU to be used. */
+static int ask_here(json_t **facts, struct gk_err *e)
+{
+	gk_arena_auto arena = {0};
 	struct gk_place place;
 	char program[4096];
-	const char *own[] = {program, "launcher", "--describe", NULL},
-		   *shell[] = {"/bin/sh", "-c", NULL, NULL};
+	const char *own[] = {program, "launcher", "--describe", NULL};
 	struct gk_spawn spawn = {.argv = own, .environment = (const char *const *)environ};
-	struct gk_child child = {0};
-	int pipes[2];
+	struct telling t = {0};
+	int done;
 
-	if (command && *command) { /* the same one, elsewhere */
-		gk_buf_printf(&line, "%s --describe", command);
-		shell[2] = gk_buf_text(&line);
-		spawn.argv = shell;
-	} else if (gk_place_find(&place, &arena, e) < 0 ||
-	           gk_program_find(place.program, program, sizeof program, e) < 0) {
+	if (gk_place_find(&place, &arena, e) < 0 || gk_program_find(place.program, program, sizeof program, e) < 0)
 		return -1;
+	done = run_describe(&spawn, &t, e);
+	*facts = done == 0 ? json_loads(gk_buf_text(&t.out), JSON_REJECT_DUPLICATES, NULL) : NULL;
+	if (done == 0 && !json_is_object(*facts)) {
+		json_decref(*facts);
+		*facts = json_object();
 	}
-	if (pipe2(pipes, O_CLOEXEC) < 0)
-		return gk_err_errno(e, "a pipe");
-	gk_spawn_fd(&spawn, pipes[1], STDOUT_FILENO);
-	if (gk_spawn(&spawn, &child, e) < 0) {
-		gk_fd_close(&pipes[0]);
-		gk_fd_close(&pipes[1]);
-		return -1;
-	}
-	gk_fd_close(&pipes[1]);
-	read_facts(pipes[0], text);
-	gk_fd_close(&pipes[0]);
-	gk_child_kill(&child);
-	return 0;
+	gk_buf_release(&t.out);
+	gk_buf_release(&t.err);
+	return done;
+}
+
+int gk_aim_ask(json_t **facts, struct gk_err *e)
+{
+	const char *command = getenv("GEAK_LAUNCHER");
+
+	*facts = NULL;
+	return command && *command ? ask_elsewhere(command, facts, e) : ask_here(facts, e);
 }
 
 /* Its target and device; is_here false: there is none. */
@@ -86,16 +200,14 @@ static struct {
 
 static int look(struct gk_err *e)
 {
-	gk_buf_auto text = GK_BUF_INIT;
 	json_t *facts;
 	const char *target, *device;
 
 	if (gpu.is_asked)
 		return 0;
-	if (ask_launcher(&text, e) < 0)
+	if (gk_aim_ask(&facts, e) < 0)
 		return -1;
 	gpu.is_asked = true;
-	facts = json_loads(gk_buf_text(&text), JSON_REJECT_DUPLICATES, NULL);
 	target = json_string_value(json_object_get(facts, "target"));
 	device = json_string_value(json_object_get(facts, "device"));
 	if (target && device) {

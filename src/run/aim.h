@@ -2,6 +2,8 @@
 #ifndef GK_RUN_AIM_H
 #define GK_RUN_AIM_H
 
+#include <jansson.h>
+
 #include "base/err.h"
 
 struct gk_aim {
@@ -9,6 +11,12 @@ struct gk_aim {
 	char device[16]; /* of the launcher: "cuda", "hip", "cpu" */
 	int gpus;        /* how many there are of it; 0 for the machine */
 };
+
+/*
+ * The facts of the GPU that a launcher knows: the one of GEAK_LAUNCHER (a command line; whatever is wrong with it
+ * is an error that quotes it), else our own. New reference; {} when there is none.
+ */
+int gk_aim_ask(json_t **facts, struct gk_err *e);
 
 /*
  * asked: "auto" (or NULL), or a target. A target is executed where it is: on

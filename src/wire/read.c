@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "frame.h"
 
 #define CHUNK_BYTES ((size_t)64 << 10)
@@ -85,6 +86,20 @@ static int refuse_count(struct gk_frame_reader *reader, const char *what, uint64
 static int refuse(struct gk_frame_reader *reader, const char *why, struct gk_err *e)
 {
 	gk_err_set(e, GK_ERR_SYSTEM, "%s: %s", reader->peer, why);
+	return broken(reader);
+}
+
+/* Quotes what came instead: words of a login script, a traceback, as a rule. */
+static int refuse_garbage(struct gk_frame_reader *reader, struct gk_err *e)
+{
+	const char *bytes = reader->input.bytes;
+	size_t size = 0, most = reader->input.size < 80 ? reader->input.size : 80;
+	gk_buf_auto quoted = GK_BUF_INIT;
+
+	while (size < most && bytes[size] != '\n' && bytes[size] != '\r')
+		size++;
+	gk_text_add_safe(&quoted, bytes, size, 80, false);
+	gk_err_set(e, GK_ERR_SYSTEM, "%s: this is no frame (bad magic): \"%s\"", reader->peer, gk_buf_text(&quoted));
 	return broken(reader);
 }
 
@@ -223,7 +238,7 @@ static int check_blobs(struct gk_frame_reader *reader, const struct head *h, str
 static int check_head(struct gk_frame_reader *reader, const struct head *h, struct gk_err *e)
 {
 	if (h->magic != GK_WIRE_MAGIC)
-		return refuse(reader, "this is no frame (bad magic)", e);
+		return refuse_garbage(reader, e);
 	if (!gk_wire_type_name(h->type))
 		return refuse_count(reader, "unknown frame type", h->type, GK_WIRE_TIMED, e);
 	if (h->flags & ~(GK_WIRE_LAST | GK_WIRE_INLINE) || h->zero)
