@@ -150,6 +150,9 @@ install: all
 	install -m 755 $B/geak $(DESTDIR)$(PREFIX)/bin/geak
 	install -m 755 $B/libgeakbox.so $(DESTDIR)$(PREFIX)/lib/geak/libgeakbox.so
 	tar -c --exclude=__pycache__ $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak
+	install -d $(DESTDIR)$(PREFIX)/share/geak/redteam
+	tar -c --exclude=__pycache__ --exclude='*.md' --exclude=./break.py --exclude=./aftermath.py -C tests/exploits . | \
+		tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak/redteam
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 # A folder and an archive that run on any x86-64 Linux with a glibc no older than this one's. Libraries lie in

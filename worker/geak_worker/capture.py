@@ -24,6 +24,7 @@ from .kernels import Compiler, Kernel
 from .record import Buffer, Recorder
 
 CALLS = 3
+PLAIN = (torch.Tensor, torch.nn.Parameter)
 TEXTS_A_FRAME = 32
 
 
@@ -44,11 +45,11 @@ class Session:
     """The recording state of one process: modes, compiler, driver, all installed once."""
 
     def __init__(self, target: str, salt: str, allow: Sequence[str] = (), pick: Optional[Sequence[int]] = None,
-                 own_path: str = CANDIDATE_PATH) -> None:  # fmt: skip
+                 own_path: str = CANDIDATE_PATH, own_text: Optional[str] = None) -> None:  # fmt: skip
         self.device = device_facts.find(target)
         self.target = target
         self.recorder = Recorder(salt, tuple(allow))
-        self.compiler = Compiler(self.device, lambda: self.recorder, own_path)
+        self.compiler = Compiler(self.device, lambda: self.recorder, own_path, own_text)
         self.pretend = pretend.Pretend(self.recorder)
         self.dispatch = Dispatch(self.recorder, custom.run)
         pretend.install(self.device, lambda: self.recorder)
@@ -87,7 +88,8 @@ class Capture:
     def __init__(self, request: Dict[str, Any], text: bytes, send: Callable[[Frame], None], build: str) -> None:
         self.request, self.send, self.build = request, send, build
         self.raw = text
-        self.session = Session(request["target"], request["salt"], request.get("allow") or (), request.get("pick"))
+        self.session = Session(request["target"], request["salt"], request.get("allow") or (), request.get("pick"),
+                               own_text=text.decode("utf-8", "replace"))  # fmt: skip
         self.recorder = self.session.recorder
         self.kept: List[plan.Step] = []
         self.sent: Set[str] = set()
@@ -172,7 +174,8 @@ class Capture:
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         views, buffers = [], []
         for i, value in enumerate(values):
-            if not is_device(value):
+            # a class of its own could compute whenever somebody looks: only plain tensors are results
+            if type(value) not in PLAIN or not is_device(value):
                 self.recorder.refusals.note(WRONG_CONTRACT, "return", _wrong_return(value, i, len(values)), 0)
                 continue
             buffer = self.recorder.buffer(value)
@@ -307,6 +310,8 @@ def _shifted(arg: Dict[str, Any]) -> Any:
 
 def _wrong_return(value: Any, index: int, count: int) -> str:
     which = "the entry" if count == 1 else f"result {index} of the entry"
+    if isinstance(value, torch.Tensor) and type(value) not in PLAIN:
+        return f"{which} is a {type(value).__name__}, a class of tensors of its own, not a plain tensor"
     if isinstance(value, torch.Tensor):
         return f"{which} is a tensor on the CPU, not on the device of the inputs"
     verb = "returned" if count == 1 else "is"

@@ -48,6 +48,11 @@ class Kernel:
         return {"ttir": self.sha, "name": self.name, "options": self.options, "inline_asm": self.inline_asm}
 
 
+def bare(text: str) -> str:
+    """Lines without indentation: how a function's text stands in a file, whatever it was dedented by."""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
 def read_signature(text: str) -> Tuple[str, List[str]]:
     """Name and parameter types of the public function of a module, from its text."""
     start = re.search(r"tt\.func public @(?:\"([^\"]+)\"|([\w.$-]+))\(", text)
@@ -121,8 +126,10 @@ def to_ttir(src: Any, target: Any, options: Any) -> str:
 class Compiler:
     """Takes the place of triton.compile for the process."""
 
-    def __init__(self, device: Device, recorder: Callable[[], Recorder], own_path: str) -> None:
+    def __init__(self, device: Device, recorder: Callable[[], Recorder], own_path: str,
+                 own_text: Optional[str] = None) -> None:  # fmt: skip
         self.device, self.recorder, self.own_path = device, recorder, own_path
+        self.own_text = None if own_text is None else bare(own_text)
         self.kernels: Dict[Tuple[str, str], Kernel] = {}
         self.compiling: Any = None  # the source that is being compiled: an error in it is reported with its line
 
@@ -156,6 +163,13 @@ class Compiler:
                 FOREIGN_KERNEL,
                 name,
                 f"kernel {name} is defined in {path}, not in the candidate's file; copy what you need into the candidate",
+            )
+        if self.own_text is not None and bare(getattr(src.fn, "src", "")) not in self.own_text:
+            name = getattr(fn, "__name__", "?")
+            raise recorder.refusals.refuse(
+                FOREIGN_KERNEL,
+                name,
+                f"the text of kernel {name} does not stand in the candidate; write it down as an ordinary function",
             )
         if type(src).__name__ != "ASTSource":
             raise recorder.refusals.refuse(

@@ -1,0 +1,170 @@
+#include "redteam.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "evaluator.h"
+#include "fact/redteam.h"
+
+struct asked {
+	struct gk_redteam *team;
+	struct gk_redteam_outcome *outcome;
+};
+
+static void tell(struct gk_redteam *team, const struct gk_redteam_outcome *outcome)
+{
+	team->done++;
+	if (team->told)
+		team->told(team->ctx, outcome, team->done, team->count);
+}
+
+static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
+{
+	struct asked *asked = ctx;
+	struct gk_redteam_outcome *o = asked->outcome;
+
+	(void)id;
+	o->stage = verdict->stage;
+	o->outcome = verdict->outcome;
+	o->kind = gk_arena_string(&asked->team->arena, verdict->kind);
+	o->message = gk_arena_string(&asked->team->arena, verdict->message);
+	o->is_ours = verdict->outcome == GK_INFRA;
+	o->state = gk_fixture_expects(o->fixture, asked->team->on_gpu, verdict) ? GK_REDTEAM_EXPECTED
+	                                                                         : GK_REDTEAM_SURPRISE;
+	gk_verdict_release(verdict);
+	tell(asked->team, o);
+}
+
+static bool is_chosen(const struct gk_redteam *team, const struct gk_fixture *fixture)
+{
+	return (!team->group || strcmp(team->group, fixture->group) == 0) &&
+	       (!team->only || strcmp(team->only, fixture->id) == 0);
+}
+
+static bool can_be_tried(const struct gk_redteam *team, const struct gk_fixture *fixture)
+{
+	return fixture->needs == GK_NEEDS_CPU || (fixture->needs == GK_NEEDS_GPU && team->on_gpu) ||
+	       (fixture->needs == GK_NEEDS_CONTAINED && team->has_contained);
+}
+
+static void choose(struct gk_redteam *team)
+{
+	const struct gk_fixtures *all = team->fixtures;
+
+	team->outcomes = gk_arena_array(&team->arena, all->count + 1, sizeof *team->outcomes);
+	for (size_t i = 0; i < all->count; i++)
+		if (is_chosen(team, &all->items[i]))
+			team->outcomes[team->count++] = (struct gk_redteam_outcome){
+				.fixture = &all->items[i], .state = GK_REDTEAM_SKIPPED, .kind = "", .message = ""};
+}
+
+static void submit(struct gk_redteam *team, struct gk_redteam_outcome *outcome)
+{
+	struct asked *asked = gk_arena_array(&team->arena, 1, sizeof *asked);
+	const struct gk_fixture *f = outcome->fixture;
+
+	*asked = (struct asked){team, outcome};
+	if (can_be_tried(team, f))
+		gk_evaluator_submit(team->evaluator, f->task, f->source, f->size, judged, asked);
+	else
+		tell(team, outcome);
+}
+
+int gk_redteam_run(struct gk_redteam *team, struct gk_err *e)
+{
+	choose(team);
+	if (team->count == 0)
+		return gk_err_set(e, GK_ERR_INPUT, "no fixture is called %s%s%s", team->only ? team->only : "",
+		                  team->only && team->group ? " in " : "", team->group ? team->group : "");
+	for (size_t i = 0; i < team->count; i++)
+		submit(team, &team->outcomes[i]);
+	while (team->done < team->count) {
+		if (gk_loop_interrupted(team->loop))
+			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu fixtures judged", team->done,
+			                  team->count);
+		if (!gk_loop_turn(team->loop, true) && team->done < team->count)
+			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for, %zu of %zu fixtures judged",
+			                  team->done, team->count);
+	}
+	return 0;
+}
+
+void gk_redteam_release(struct gk_redteam *team)
+{
+	gk_arena_release(&team->arena);
+}
+
+/* ---- what came of it ---- */
+
+struct gk_redteam_count gk_redteam_count(const struct gk_redteam *team, const char *group)
+{
+	struct gk_redteam_count n = {0, 0, 0};
+
+	for (size_t i = 0; i < team->count; i++) {
+		const struct gk_redteam_outcome *o = &team->outcomes[i];
+
+		if (group ? strcmp(group, o->fixture->group) != 0 : o->fixture->is_honest)
+			continue;
+		n.skipped += o->state == GK_REDTEAM_SKIPPED;
+		n.tried += o->state != GK_REDTEAM_SKIPPED;
+		n.expected += o->state == GK_REDTEAM_EXPECTED;
+	}
+	return n;
+}
+
+bool gk_redteam_is_clean(const struct gk_redteam *team)
+{
+	for (size_t i = 0; i < team->count; i++)
+		if (team->outcomes[i].state == GK_REDTEAM_SURPRISE)
+			return false;
+	return true;
+}
+
+static json_t *outcome_json(const struct gk_redteam *team, const struct gk_redteam_outcome *o)
+{
+	static const char *const states[] = {"expected", "surprise", "skipped"};
+	bool is_known = o->state != GK_REDTEAM_SKIPPED;
+
+	return json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s?, s:s?, s:s, s:s}", "id", o->fixture->id, "group",
+	                 o->fixture->group, "entry", o->fixture->entry, "defence", o->fixture->defence, "state",
+	                 states[o->state], "expected", gk_fixture_expectation(o->fixture, team->on_gpu), "stage",
+	                 is_known ? gk_stage_names[o->stage] : NULL, "outcome",
+	                 is_known ? gk_outcome_names[o->outcome] : NULL, "kind", o->kind, "message", o->message);
+}
+
+static json_t *groups_json(const struct gk_redteam *team)
+{
+	json_t *groups = json_object();
+
+	for (size_t i = 0; i < team->count; i++) {
+		const char *group = team->outcomes[i].fixture->group;
+		struct gk_redteam_count n = gk_redteam_count(team, group);
+
+		if (!json_object_get(groups, group))
+			json_object_set_new(groups, group,
+			                    json_pack("{s:I, s:I, s:I}", "tried", (json_int_t)n.tried, "expected",
+			                              (json_int_t)n.expected, "skipped", (json_int_t)n.skipped));
+	}
+	return groups;
+}
+
+json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const char *evidence,
+                        const char *containment)
+{
+	struct gk_redteam_count exploits = gk_redteam_count(team, NULL), honest = gk_redteam_count(team, "honest");
+	json_t *list = json_array();
+	time_t now = time(NULL);
+	char date[32] = "";
+	struct tm utc;
+
+	if (gmtime_r(&now, &utc))
+		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	for (size_t i = 0; i < team->count; i++)
+		json_array_append_new(list, outcome_json(team, &team->outcomes[i]));
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
+	                 "schema_version", 1, "date", date, "build", gk_redteam_build(), "target", target, "evidence",
+	                 evidence, "containment", containment, "whole", !team->group && !team->only, "exploits", "tried",
+	                 (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
+	                 (json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",
+	                 (json_int_t)(honest.tried - honest.expected), "groups", groups_json(team), "fixtures", list);
+}
