@@ -50,7 +50,7 @@ $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
 Q   := $(if $V,,@)
 say = $(if $V,@:,@echo '  $(1) $@')
 
-.PHONY: all objects unit test asan lint tidy hostile fuzz install help demo compat bench bundle clean
+.PHONY: all objects unit test asan lint tidy hostile escape leak fuzz install help demo compat bench bundle clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
@@ -132,6 +132,15 @@ tidy:
 hostile: all
 	GEAK=$B/geak GEAK_SHARE=$(CURDIR) sh tests/hostile/run.sh
 
+# Attempts to get out of the sandbox, from inside it, on each containment level: minutes.
+escape: all $B/tests/escape/lower
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) LOWER=$B/tests/escape/lower prove -v -e tests/run tests/escape/run.py
+
+# N candidates in a row through one geak: memory, descriptors, processes, mounts and files stay flat.
+N ?= 200
+leak: all
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) tests/run tests/leak.py -n $(N)
+
 # make fuzz FUZZ=yaml SECONDS=600: libFuzzer under ASan and UBSan, from the kept seeds; finds land in build/fuzz.
 FUZZ    ?= yaml
 SECONDS ?= 60
@@ -197,6 +206,8 @@ help:
 	@echo 'make lint       strict warnings with gcc and clang, clang-tidy, cppcheck, layers, headers, docs, budgets'
 	@echo 'make fuzz       FUZZ=$(subst $() $(),|,$(FUZZERS)) SECONDS=60'
 	@echo 'make hostile    candidates that mean harm, and what is left of them'
+	@echo 'make escape     attempts to get out of the sandbox'
+	@echo 'make leak       N=200 candidates in a row, and what grows'
 	@echo 'make demo       the starter suite with recorded answers'
 	@echo 'make compat     the worker'"'"'s tests with triton 3.6.0, 3.7.1 and 3.9.0'
 	@echo 'make bench      the machine against the Triton interpreter'
