@@ -23,6 +23,7 @@
 #include "judging.h"
 #include "pool/pool.h"
 
+#define MAX_KEPT       1000 /* verdicts, for whoever asks again */
 #define ORACLE_CEILING ((size_t)1 << 30)
 
 /* ---- tasks ---- */
@@ -98,10 +99,20 @@ static void remove_job(struct gk_evaluator *evaluator, const struct job *job)
 
 static void schedule(struct gk_evaluator *evaluator);
 
+static void forget_verdicts(struct gk_evaluator *evaluator)
+{
+	for (size_t i = 0; i < evaluator->verdicts.count; i++)
+		json_decref(evaluator->verdicts.entries[i].value.pointer);
+	gk_map_release(&evaluator->verdicts);
+}
+
 static void keep_verdict(struct gk_evaluator *evaluator, const struct job *job, json_t *json)
 {
-	union gk_map_value *kept = gk_map_put(&evaluator->verdicts, job->key, NULL);
+	union gk_map_value *kept;
 
+	if (evaluator->verdicts.count >= MAX_KEPT) /* a stream of candidates must not grow: all are forgotten at once */
+		forget_verdicts(evaluator);
+	kept = gk_map_put(&evaluator->verdicts, job->key, NULL);
 	json_decref(kept->pointer);
 	kept->pointer = json_incref(json);
 }
@@ -230,6 +241,17 @@ uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_tas
 	                                   ctx);
 }
 
+bool gk_evaluator_knows(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source, size_t size)
+{
+	char candidate[GK_HEX_SIZE], other[GK_HEX_SIZE];
+	gk_buf_auto key = GK_BUF_INIT;
+
+	gk_hash_hex(source, size, candidate);
+	gk_hash_hex(task->reference, task->reference_size, other);
+	gk_buf_printf(&key, "%s/%s/%s/%s", task->id, task->hash, candidate, other);
+	return gk_map_find(&evaluator->verdicts, gk_buf_text(&key)) || find_job(evaluator, gk_buf_text(&key));
+}
+
 bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator)
 {
 	return evaluator->options.on_gpu;
@@ -304,8 +326,7 @@ void gk_evaluator_close(struct gk_evaluator *evaluator)
 		json_decref(evaluator->answers.items[i]->verdict);
 		free(evaluator->answers.items[i]);
 	}
-	for (size_t i = 0; i < evaluator->verdicts.count; i++)
-		json_decref(evaluator->verdicts.entries[i].value.pointer);
+	forget_verdicts(evaluator);
 	for (size_t i = 0; i < evaluator->prepared.count; i++) {
 		struct prepared *p = evaluator->prepared.entries[i].value.pointer;
 
@@ -314,7 +335,6 @@ void gk_evaluator_close(struct gk_evaluator *evaluator)
 	}
 	oracle_release(&evaluator->oracle);
 	gk_runner_close(evaluator->runner);
-	gk_map_release(&evaluator->verdicts);
 	gk_map_release(&evaluator->prepared);
 	gk_vec_release(&evaluator->jobs);
 	gk_vec_release(&evaluator->answers);

@@ -42,6 +42,9 @@ void gk_evaluator_close(struct gk_evaluator *evaluator); /* kills all peers and 
 uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
                              size_t size, gk_verdict_fn *done, void *ctx);
 
+/* The same text for the same task is known or under way: a submit now gets that verdict. */
+bool gk_evaluator_knows(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source, size_t size);
+
 /*
  * As submit, but measured against another source (copied) than the task's
  * reference: `geak bench A B`. Nothing but time is compared with it. When it does
