@@ -15,6 +15,8 @@
 #include "base/place.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "batch.h"
+#include "box/spawn.h"
 #include "cmd.h"
 #include "loop/loop.h"
 #include "option.h"
@@ -73,6 +75,7 @@ static json_t *result_json(const struct item *item, const struct gk_verdict *ver
 
 	json_object_set_new(result, "task", json_string(item->task->id));
 	json_object_set_new(result, "candidate", json_string(item->name));
+	json_object_set_new(result, "containment", json_string(gk_box_probe()->tier));
 	if (item->id)
 		json_object_set(result, "id", item->id);
 	return result;
@@ -485,6 +488,8 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	struct eval eval = {0};
 	struct gk_evaluator_options options = {.target = "auto"};
 	int64_t seed = -1, rounds = 0, jobs = 0;
+	int containment = GK_CONTAIN_AUTO;
+	struct gk_batch batch = {0};
 	const struct gk_option table[] = {
 		{'c', "candidate", GK_OPTION_TEXT, "FILE|DIR|-", "what to judge (default: the references)",
 	         .value = &eval.candidate},
@@ -492,12 +497,18 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	         .value = &eval.json},
 		{0, "jsonl", GK_OPTION_FLAG, NULL, "one JSON line for each verdict as it comes",
 	         .value = &eval.jsonl},
+		{0, "batch", GK_OPTION_TEXT, "FILE|-", "a candidate a line: {\"id\", \"task\", \"source\" or \"path\"}",
+	         .value = &batch.input},
+		{0, "out", GK_OPTION_TEXT, "FILE", "of --batch: where answers go; what stands there is not judged again",
+	         .value = &batch.output},
 		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...",
 	         .value = &options.target},
 		{0, "seed", GK_OPTION_INT, "N", "draw inputs reproducibly instead of secretly",
 	         .value = &seed, .min = 0, .max = INT64_MAX},
 		{0, "rounds", GK_OPTION_INT, "N", "inputs per case (3)", .value = &rounds, .min = 1,
 	         .max = 100},
+		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
+	         .value = &containment, .choices = gk_containment_names},
 		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs,
 	         .min = 1, .max = 256},
 		{0},
@@ -508,11 +519,20 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 		return done < 0 ? -1 : 0;
 	if (eval.json && eval.jsonl)
 		return gk_err_set(e, GK_ERR_INPUT, "--json and --jsonl exclude each other");
-	if (gk_operands_check(&help, argc, 1, 1, e) < 0)
+	if (batch.input && (eval.candidate || eval.jsonl))
+		return gk_err_set(e, GK_ERR_INPUT, "--batch takes neither -c nor --jsonl: it brings and answers lines itself");
+	if (batch.output && !batch.input)
+		return gk_err_set(e, GK_ERR_INPUT, "--out goes with --batch");
+	if (gk_operands_check(&help, argc, batch.input ? 0 : 1, 1, e) < 0)
+		return -1;
+	if (gk_box_demand((enum gk_containment)containment, e) < 0)
 		return -1;
 	options.rounds = (int)rounds;
 	options.parallel = (int)jobs;
 	make_secret(seed, options.secret);
+	batch.target = argc > 1 ? argv[1] : NULL;
+	if (batch.input)
+		return gk_batch_run(&batch, &options, e);
 	gk_term_init(&eval.term, stdout);
 	done = find_suite(&eval, argv[1], e);
 	if (done == 0)
