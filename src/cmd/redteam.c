@@ -5,6 +5,7 @@
 #include "base/doc.h"
 #include "base/memory.h"
 #include "base/place.h"
+#include "box/spawn.h"
 #include "cmd.h"
 #include "fact/redteam.h"
 #include "option.h"
@@ -17,7 +18,7 @@
 #define CAPTURE_SECONDS "8"
 
 static const struct gk_command_help help = {
-	"redteam", "[--group NAME] [--only ID] [--json] [--list] [-t ARCH]",
+	"redteam", "[--group NAME] [--only ID] [--json] [--list] [-t ARCH] [--containment LEVEL]",
 	"Try to cheat the judge on this machine, in every way that is known",
 	"Judges candidates that try to cheat, each with the verdict that it must get, and honest ones that must pass, and\n"
 	"prints the detection rate by group, the rate of honest kernels that were flagged, and every surprise. The result\n"
@@ -198,12 +199,10 @@ static int report(struct redteam *r, struct gk_err *e)
 
 static const char *containment_of(struct redteam *r)
 {
-	const char *facts = gk_evaluator_facts(r->team.evaluator, "zygote");
+	const char *facts = gk_evaluator_facts(r->team.evaluator, "containment");
 	gk_json_auto *json = facts ? json_loads(facts, 0, NULL) : NULL;
-	const char *level = json_string_value(json_object_get(json, "containment"));
+	const char *level = json_string_value(json_object_get(json, "level"));
 
-	if (!level)
-		level = json_string_value(json_object_get(json, "box"));
 	return gk_arena_string(&r->arena, level ? level : "unknown");
 }
 
@@ -268,9 +267,12 @@ static int do_it(struct redteam *r, struct gk_err *e)
 int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 {
 	struct redteam r = {.target = "auto"};
+	int containment = GK_CONTAIN_AUTO;
 	const struct gk_option table[] = {
 		{0, "group", GK_OPTION_TEXT, "NAME", "only the fixtures of a group", .value = &r.team.group},
 		{0, "only", GK_OPTION_TEXT, "ID", "only one fixture", .value = &r.team.only},
+		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
+	         .value = &containment, .choices = gk_containment_names},
 		{0, "json", GK_OPTION_FLAG, NULL, "print JSON", .value = &r.json},
 		{0, "list", GK_OPTION_FLAG, NULL, "say what would be tried, and what cannot be tried here", .value = &r.list},
 		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...", .value = &r.target},
@@ -280,7 +282,7 @@ int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 
 	if (done)
 		return done < 0 ? -1 : 0;
-	if (gk_operands_check(&help, argc, 0, 0, e) < 0)
+	if (gk_operands_check(&help, argc, 0, 0, e) < 0 || gk_box_demand((enum gk_containment)containment, e) < 0)
 		return -1;
 	gk_term_init(&r.term, stdout);
 	gk_term_init(&r.progress, stderr);
