@@ -6,6 +6,11 @@
 #include "base/memory.h"
 #include "state.h"
 
+static bool is_perf_only(const struct gk_case *c)
+{
+	return c->perf && !c->exec;
+}
+
 struct gk_cascade *gk_cascade_new(const struct gk_judge_setup *setup)
 {
 	struct gk_cascade *c = gk_alloc(sizeof *c);
@@ -15,6 +20,9 @@ struct gk_cascade *gk_cascade_new(const struct gk_judge_setup *setup)
 	c->rounds = setup->rounds > 0 ? setup->rounds : GK_JUDGE_ROUNDS;
 	for (size_t i = 0; i < setup->task->param_count; i++)
 		c->has_data |= setup->task->params[i].data;
+	c->is_trusted = strncmp(setup->target, "gfx", 3) != 0;
+	while (c->exec_count < setup->case_count && !is_perf_only(setup->cases[c->exec_count]))
+		c->exec_count++;
 	c->cases = gk_alloc_array(setup->case_count ? setup->case_count : 1, sizeof *c->cases);
 	for (size_t i = 0; i < setup->case_count; i++) {
 		const char *id = setup->cases[i]->id, *mark = " (held out)";
@@ -49,18 +57,21 @@ void gk_cascade_free(struct gk_cascade *c)
 		trial_free(c->trials.items[i]);
 	for (size_t i = 0; i < c->lowerings.count; i++)
 		lowering_free(c->lowerings.items[i]);
+	for (size_t i = 0; i < c->timings.count; i++)
+		perf_free(c->timings.items[i]);
 	json_decref(c->args[0]);
 	json_decref(c->args[1]);
 	gk_vec_release(&c->modules);
 	gk_vec_release(&c->trials);
 	gk_vec_release(&c->lowerings);
+	gk_vec_release(&c->timings);
 	gk_verdict_release(&c->verdict);
 	gk_arena_release(&c->arena);
 	free(c->cases);
 	free(c);
 }
 
-static void finish(struct gk_cascade *c)
+void cascade_finish(struct gk_cascade *c)
 {
 	write_verdict(c);
 	c->phase = PHASE_DONE;
@@ -144,11 +155,13 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 		action->kind = GK_JUDGE_LINT;
 		return !c->lint_issued && (c->lint_issued = true);
 	case PHASE_CAPTURE:
-		return issue_capture(c, action);
+		return issue_capture(c, action) || issue_lowering(c, action);
 	case PHASE_LOWER:
 		return issue_lowering(c, action);
 	case PHASE_EXECUTE:
 		return issue_trial(c, action);
+	case PHASE_PERF:
+		return perf_next(c, action);
 	case PHASE_DONE:
 		action->kind = GK_JUDGE_DONE;
 		action->verdict = &c->verdict;
@@ -184,18 +197,27 @@ static void add_case(struct gk_cascade *c, int rounds)
 		add_trial(c, i, 0, variant);
 }
 
+/* All that is to be executed was told. */
+static void end_execution(struct gk_cascade *c)
+{
+	if (!c->is_failing && perf_is_wanted(c))
+		c->phase = PHASE_PERF;
+	else
+		cascade_finish(c);
+}
+
 static void start_wave(struct gk_cascade *c)
 {
 	size_t left;
 
 	if (c->is_failing && c->next_case == 0)
 		c->next_case = 1;
-	left = c->setup.case_count - c->next_case;
+	left = c->exec_count - c->next_case;
 	c->wave_first = c->trials.count;
 	for (size_t end = c->next_case + (left < GK_JUDGE_WAVE ? left : GK_JUDGE_WAVE); c->next_case < end;)
 		add_case(c, c->is_failing ? 1 : c->rounds);
 	if (c->wave_first == c->trials.count) /* one case, one round: the probe was all */
-		finish(c);
+		end_execution(c);
 }
 
 static bool wave_is_told(const struct gk_cascade *c)
@@ -241,15 +263,14 @@ static void end_wave(struct gk_cascade *c)
 		take_failing(&c->cases[t->x.case_index], t);
 	}
 	c->is_failing = failed;
-	if (was_failing || fatal || c->next_case == c->setup.case_count)
-		finish(c);
+	if (was_failing || fatal || c->next_case >= c->exec_count)
+		end_execution(c);
 	else
 		start_wave(c);
 }
 
 void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_judge_data *data,
-                         const struct gk_execute_result *result, const void *const *got,
-                         const void *const *want, double ms)
+                         const struct gk_execute_result *result, const struct gk_outputs *outputs, double ms)
 {
 	struct trial *t = number < c->trials.count ? c->trials.items[number] : NULL;
 
@@ -258,7 +279,7 @@ void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_ju
 	t->is_told = true;
 	if (ms > c->stages_ms[GK_STAGE_EXEC])
 		c->stages_ms[GK_STAGE_EXEC] = ms;
-	trial_judge(c, t, data, result, got, want);
+	trial_judge(c, t, data, result, outputs);
 	if (wave_is_told(c))
 		end_wave(c);
 }
@@ -280,7 +301,7 @@ void gk_cascade_linted(struct gk_cascade *c, const struct gk_lint_result *result
 	if (!strstr(result->message, "line "))
 		gk_describe_line(&words, &c->source, result->line);
 	c->overall[0] = failing_of(c, GK_FAIL, gk_arena_string(&c->arena, result->kind), &words);
-	finish(c);
+	cascade_finish(c);
 }
 
 static void remember_args(struct gk_cascade *c, const struct gk_judge_data *data)
@@ -338,22 +359,24 @@ static void start_execution(struct gk_cascade *c)
 {
 	for (size_t i = 0; i < c->setup.case_count; i++) {
 		uint32_t most = most_variants(c->cases[i].plans[0]);
+		uint32_t limit = c->setup.on_gpu && i == 0 ? GK_JUDGE_GPU_VARIANTS : GK_JUDGE_MAX_VARIANTS;
 
-		c->cases[i].variants = most < GK_JUDGE_MAX_VARIANTS ? (int)most : GK_JUDGE_MAX_VARIANTS;
+		c->cases[i].variants = (int)(most < limit ? most : limit);
 	}
 	c->phase = PHASE_EXECUTE;
-	if (c->setup.case_count > 0)
+	if (c->exec_count > 0)
 		start_probe(c);
 	else
-		finish(c);
+		cascade_finish(c);
 }
 
 static void end_lowering(struct gk_cascade *c)
 {
+	c->is_lowered = true;
 	if (lowering_end(c))
 		start_execution(c);
 	else
-		finish(c);
+		cascade_finish(c);
 }
 
 static void compare_takes(struct gk_cascade *c)
@@ -363,7 +386,7 @@ static void compare_takes(struct gk_cascade *c)
 	for (size_t i = 0; i < c->setup.case_count; i++)
 		same &= judge_agreement(c, json_array_get(c->args[0], i), json_array_get(c->args[1], i), i);
 	if (!same) {
-		finish(c);
+		cascade_finish(c);
 		return;
 	}
 	hash_plans(c);
@@ -372,18 +395,20 @@ static void compare_takes(struct gk_cascade *c)
 		return;
 	}
 	c->phase = PHASE_LOWER;
-	lowering_start(c);
-	if (!c->lowerings.count) /* nothing is launched at all */
+	lowering_ask(c, 0);
+	lowering_ask(c, 1);
+	if (lowering_is_told(c)) /* before the second capture was, or nothing is launched at all */
 		end_lowering(c);
 }
 
 void gk_cascade_lowered(struct gk_cascade *c, size_t number, const struct gk_lower_result *result, double ms)
 {
-	if (c->phase != PHASE_LOWER)
+	if (c->phase != PHASE_LOWER && c->phase != PHASE_CAPTURE)
 		return;
 	if (ms > c->lower_ms)
 		c->lower_ms = ms;
-	if (lowering_told(c, number, result))
+	lowering_told(c, number, result);
+	if (c->phase == PHASE_LOWER && lowering_is_told(c))
 		end_lowering(c);
 }
 
@@ -407,14 +432,17 @@ void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_d
 	/* the first take decides when both fail, whichever comes first */
 	c->decisive = c->capture_told[0] && !c->take_is_right[0] ? 0 : take_1_failed(c);
 	if (c->capture_told[0] && (!c->take_is_right[0] || (c->capture_told[1] && !c->take_is_right[1])))
-		finish(c);
+		cascade_finish(c);
 	else if (c->capture_told[0] && c->capture_told[1])
 		compare_takes(c);
+	else if (take == 0 && strcmp(c->setup.target, "cpu") != 0)
+		lowering_ask(c, 0); /* the second take will most likely do the same */
 }
 
 void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
 {
-	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_CALL, GK_STAGE_EXEC};
+	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_CALL, GK_STAGE_EXEC,
+	                                       GK_STAGE_PERF};
 
 	if (c->phase == PHASE_DONE)
 		return;
@@ -426,6 +454,11 @@ void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
 	c->verdict.message = gk_arena_string(&c->verdict.arena, why->text);
 	c->verdict.plan_hash = "";
 	c->phase = PHASE_DONE;
+}
+
+void gk_cascade_trust(struct gk_cascade *c, bool is_trusted)
+{
+	c->is_trusted = is_trusted;
 }
 
 const struct gk_plan *gk_cascade_plan(const struct gk_cascade *c, int take, size_t case_index)

@@ -1,13 +1,14 @@
 /*
  * The judge of one candidate as a state machine: lint -> capture twice ->
- * validate -> lower -> execute -> compare -> verdict. Pure: it asks for actions and is
+ * validate -> lower -> execute -> compare -> time -> verdict. Pure: it asks for actions and is
  * told what came of them; who performs them is run/evaluator.c.
  *
  *   next    -> LINT
  *   linted  -> CAPTURE take 0, CAPTURE take 1 (other salt, other values of scalars that stand for data)
- *   captured (both) -> LOWER each kernel, unless the target is the machine
- *   lowered (all) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
+ *   captured (take 0) -> LOWER each kernel, unless the target is the machine
+ *   captured (both), lowered (all) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
  *   executed (the whole wave) -> the next wave, or after a failure one round of a few more cases
+ *   all right, on a GPU -> REFERENCE, then TIME each case of perf against it
  *   ...     -> DONE with the verdict
  *
  * The verdict depends on what is told, never on the order in which it is told.
@@ -22,22 +23,25 @@
 #include "base/hash.h"
 #include "fact/verdict.h"
 #include "judge/data.h"
+#include "judge/outputs.h"
 #include "pool/runner.h"
 #include "task/task.h"
 
 #define GK_JUDGE_ROUNDS       3
 #define GK_JUDGE_HELD_OUT     3 /* cases drawn per run */
-#define GK_JUDGE_MAX_VARIANTS 8 /* of an autotuned kernel that are executed */
+#define GK_JUDGE_MAX_VARIANTS 8 /* of an autotuned kernel that are executed in each case */
+#define GK_JUDGE_GPU_VARIANTS 64 /* a GPU chooses among so many at most; each is executed once, in the first case */
 #define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each \
 	                         */
 
 /* Borrowed by the cascade until gk_cascade_free(). */
 struct gk_judge_setup {
 	const struct gk_task *task;
-	const struct gk_case *const *cases; /* to be judged, held-out ones last */
+	const struct gk_case *const *cases; /* to be judged, held-out ones last, then those that are for perf alone */
 	size_t case_count;
 	const char *target;
-	bool on_gpu;           /* executions are the GPU's: the evidence is sealed (NVIDIA), not simulated */
+	bool on_gpu;           /* executions are the GPU's: the evidence is sealed, not simulated */
+	bool measure;          /* time the cases of perf when all was right; on a GPU only */
 	const uint8_t *secret; /* GK_HASH_BYTES */
 	const char *candidate; /* SHA-256 of the source, hex */
 	const char *source;
@@ -50,6 +54,8 @@ enum gk_judge_action_kind {
 	GK_JUDGE_CAPTURE,
 	GK_JUDGE_LOWER,
 	GK_JUDGE_EXECUTE,
+	GK_JUDGE_REFERENCE, /* what it is measured against: gk_cascade_reference() */
+	GK_JUDGE_TIME,
 	GK_JUDGE_DONE
 };
 
@@ -81,12 +87,34 @@ struct gk_judge_execution {
 	uint64_t seed; /* of the launcher: order of programs, poison */
 };
 
+/* One side of a timing. Everything belongs to the cascades of both sides. */
+struct gk_judge_side {
+	const struct gk_plan *plan; /* what json says, but for its kernels, which are numbered anew there */
+	json_t *json, *variants;    /* as struct gk_time_side has them; borrowed */
+	struct gk_execute_object *objects;
+	size_t object_count;
+	int input_buffers[GK_PLAN_MAX_BUFFERS];
+	size_t input_tensors[GK_PLAN_MAX_BUFFERS];
+	size_t input_count;
+	uint64_t output_bytes[GK_PLAN_MAX_OUTPUTS];
+	size_t output_count;
+};
+
+/* A timing of one case: a is the reference, b the candidate. Inputs are those of round 0. */
+struct gk_judge_timing {
+	size_t number; /* to be given back */
+	size_t case_index;
+	struct gk_judge_side a, b;
+	uint64_t seed;
+};
+
 struct gk_judge_action {
 	enum gk_judge_action_kind kind;
 	int take;                             /* CAPTURE */
 	char salt[33];                        /* CAPTURE */
 	const struct gk_judge_lowering *lowering; /* LOWER */
 	struct gk_judge_execution *execution;     /* EXECUTE; borrowed until it was told */
+	const struct gk_judge_timing *timing;     /* TIME; likewise */
 	struct gk_verdict *verdict;           /* DONE; move it out: *verdict = {0} afterwards */
 };
 
@@ -105,18 +133,30 @@ const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t cas
 int gk_judge_take_round(int take);
 
 void gk_cascade_linted(struct gk_cascade *cascade, const struct gk_lint_result *result, double ms);
-/* data: one per case, of the take's round, outputs included; borrowed for the call. */
+/* data: one per case, of the take's round (of perf alone and without data scalars: of round 0), outputs included;
+ * borrowed for the call. */
 void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_judge_data *data,
                          const struct gk_capture_result *result, double ms);
 /* ms: since the first lowering was asked for. */
 void gk_cascade_lowered(struct gk_cascade *cascade, size_t number, const struct gk_lower_result *result, double ms);
 /*
- * got: the plan's outputs, dense; want: expected values, contiguous. NULL where the launcher has died. ms:
- * since the first execution was asked for.
+ * outputs: compared; NULL where the launcher has died or there is a finding. ms: since the first execution was
+ * asked for.
  */
 void gk_cascade_executed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
-                         const struct gk_execute_result *result, const void *const *got,
-                         const void *const *want, double ms);
+                         const struct gk_execute_result *result, const struct gk_outputs *outputs, double ms);
+/*
+ * reference: of the same setup but for the candidate; it is DONE, has passed, and was itself measured against
+ * itself (the noise floor). It must outlive this one; it may be this one. NULL: there is none, why says it
+ * in words, and speed stays unmeasured.
+ */
+void gk_cascade_reference(struct gk_cascade *cascade, const struct gk_cascade *reference, const char *why);
+/* As executed; outputs of both sides. */
+void gk_cascade_timed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
+                      const struct gk_time_result *result, const struct gk_outputs *a, const struct gk_outputs *b,
+                      double ms);
+/* Whether the verdict may be called sealed: a self-test of the device has passed on its node, or it needs none. */
+void gk_cascade_trust(struct gk_cascade *cascade, bool is_trusted);
 /* A failure of ours: the verdict will be INFRA. */
 void gk_cascade_failed(struct gk_cascade *cascade, const struct gk_err *why);
 

@@ -50,11 +50,12 @@ static void ask(struct gk_cascade *c, const struct gk_plan_kernel *kernel)
 	gk_vec_push(&c->lowerings, l);
 }
 
-/* The machine executes the first few configurations only; a GPU chooses among all. */
+/* The machine executes the first few configurations only; a GPU chooses among more. */
 static uint32_t wanted_variants(const struct gk_cascade *c, const struct gk_plan_step *step)
 {
-	return c->setup.on_gpu || step->variant_count < GK_JUDGE_MAX_VARIANTS ? step->variant_count
-	                                                                      : GK_JUDGE_MAX_VARIANTS;
+	uint32_t limit = c->setup.on_gpu ? GK_JUDGE_GPU_VARIANTS : GK_JUDGE_MAX_VARIANTS;
+
+	return step->variant_count < limit ? step->variant_count : limit;
 }
 
 static void ask_for_steps(struct gk_cascade *c, const struct gk_plan *plan, const struct gk_plan_step *steps,
@@ -68,15 +69,13 @@ static void ask_for_steps(struct gk_cascade *c, const struct gk_plan *plan, cons
 	}
 }
 
-void lowering_start(struct gk_cascade *c)
+void lowering_ask(struct gk_cascade *c, int take)
 {
 	for (size_t i = 0; i < c->setup.case_count; i++) {
-		for (int take = 0; take < 2; take++) {
-			const struct gk_plan *plan = c->cases[i].plans[take];
+		const struct gk_plan *plan = c->cases[i].plans[take];
 
-			ask_for_steps(c, plan, plan->prologue, plan->prologue_count);
-			ask_for_steps(c, plan, plan->steps, plan->step_count);
-		}
+		ask_for_steps(c, plan, plan->prologue, plan->prologue_count);
+		ask_for_steps(c, plan, plan->steps, plan->step_count);
 	}
 }
 
@@ -231,11 +230,14 @@ static bool check_case(struct gk_cascade *c, struct case_state *s)
 	return true;
 }
 
-bool lowering_told(struct gk_cascade *c, size_t number, const struct gk_lower_result *result)
+void lowering_told(struct gk_cascade *c, size_t number, const struct gk_lower_result *result)
 {
-	if (number >= c->lowerings.count || c->lowerings.items[number]->is_told)
-		return false;
-	take_result(c, c->lowerings.items[number], result);
+	if (number < c->lowerings.count && !c->lowerings.items[number]->is_told)
+		take_result(c, c->lowerings.items[number], result);
+}
+
+bool lowering_is_told(const struct gk_cascade *c)
+{
 	for (size_t i = 0; i < c->lowerings.count; i++)
 		if (!c->lowerings.items[i]->is_told)
 			return false;

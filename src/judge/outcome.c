@@ -6,6 +6,25 @@
 #include "state.h"
 
 enum { LISTED_CASES = 4, PRINTED_BYTES = 500, TELLING_ELEMENTS = 16 };
+enum part { PART_CALL, PART_EXEC, PART_PERF };
+
+static const struct failing no_failing;
+
+/* What was decided of a case in a part, or NULL: nothing. */
+static const struct failing *part_of(const struct gk_cascade *c, enum part part, size_t i)
+{
+	const struct case_state *s = &c->cases[i];
+
+	switch (part) {
+	case PART_CALL:
+		return s->is_captured ? &s->call[c->decisive] : NULL;
+	case PART_EXEC:
+		return s->is_tried ? &s->exec : NULL;
+	case PART_PERF:
+		break;
+	}
+	return s->timing ? &s->timing->failing : NULL;
+}
 
 static struct gk_case_result *add_case(struct gk_verdict *v, const char *id, const char *part,
                                        const struct failing *failing)
@@ -21,28 +40,46 @@ static struct gk_case_result *add_case(struct gk_verdict *v, const char *id, con
 	return r;
 }
 
+static void add_timed_case(struct gk_cascade *c, size_t i)
+{
+	const struct timing *t = c->cases[i].timing;
+	bool failed = t->failing.outcome == GK_FAIL;
+	struct gk_case_result *r = add_case(&c->verdict, c->cases[i].id, "perf", failed ? &t->failing : &no_failing);
+
+	if (t->failing.kind && !failed) { /* neither right nor wrong */
+		r->outcome = GK_UNDECIDED;
+		r->kind = gk_arena_string(&c->verdict.arena, "not_measured");
+		r->message = gk_arena_string(&c->verdict.arena, t->failing.message);
+	}
+	json_decref(r->detail);
+	r->detail = t->failing.kind ? t->failing.detail : t->measure.detail;
+	json_incref(r->detail);
+	r->samples = json_incref(t->timed);
+}
+
 static void list_cases(struct gk_cascade *c)
 {
 	struct gk_verdict *v = &c->verdict;
 
-	v->cases = gk_arena_array(&v->arena, 2 * c->setup.case_count + 1, sizeof *v->cases);
+	v->cases = gk_arena_array(&v->arena, 3 * c->setup.case_count + 1, sizeof *v->cases);
+	for (enum part part = PART_CALL; part <= PART_EXEC; part++)
+		for (size_t i = 0; i < c->setup.case_count; i++)
+			if (part_of(c, part, i))
+				add_case(v, c->cases[i].id, part == PART_CALL ? "call" : "exec", part_of(c, part, i));
 	for (size_t i = 0; i < c->setup.case_count; i++)
-		if (c->cases[i].is_captured)
-			add_case(v, c->cases[i].id, "call", &c->cases[i].call[c->decisive]);
-	for (size_t i = 0; i < c->setup.case_count; i++)
-		if (c->cases[i].is_tried)
-			add_case(v, c->cases[i].id, "exec", &c->cases[i].exec);
+		if (c->cases[i].timing)
+			add_timed_case(c, i);
 }
 
 /* The case whose failure is told in full: the first that is wrong, else the first that is undecided. */
-static const struct failing *first_failing(const struct gk_cascade *c, bool exec, size_t *index)
+static const struct failing *first_failing(const struct gk_cascade *c, enum part part, size_t *index)
 {
 	const struct failing *undecided = NULL;
 
 	for (size_t i = 0; i < c->setup.case_count; i++) {
-		const struct failing *f = exec ? &c->cases[i].exec : &c->cases[i].call[c->decisive];
+		const struct failing *f = part_of(c, part, i);
 
-		if (!f->kind || (f->outcome == GK_UNDECIDED && undecided))
+		if (!f || !f->kind || f->outcome == GK_INFRA || (f->outcome == GK_UNDECIDED && undecided))
 			continue;
 		*index = i;
 		if (f->outcome == GK_FAIL)
@@ -71,22 +108,21 @@ static const struct failing *more_telling(const struct gk_cascade *c, const stru
 }
 
 /* "Right: a; b; and 3 more." of the cases that have passed, or failed, in the part. */
-static void add_list(struct gk_buf *words, const struct gk_cascade *c, bool exec, bool passed, size_t but,
+static void add_list(struct gk_buf *words, const struct gk_cascade *c, enum part part, bool passed, size_t but,
                      const char *title)
 {
 	size_t listed = 0, more = 0;
 
 	for (size_t i = 0; i < c->setup.case_count; i++) {
-		const struct case_state *s = &c->cases[i];
-		bool known = exec ? s->is_tried : s->is_captured;
+		const struct failing *f = part_of(c, part, i);
 
-		if (!known || i == but || passed != !(exec ? s->exec.kind : s->call[c->decisive].kind))
+		if (!f || i == but || passed != !f->kind || (f->kind && f->outcome == GK_INFRA))
 			continue;
 		if (listed == LISTED_CASES) {
 			more++;
 			continue;
 		}
-		gk_buf_printf(words, "%s%s", listed++ ? "; " : title, s->id);
+		gk_buf_printf(words, "%s%s", listed++ ? "; " : title, c->cases[i].id);
 	}
 	if (more > 0)
 		gk_buf_printf(words, "; and %zu more", more);
@@ -94,8 +130,9 @@ static void add_list(struct gk_buf *words, const struct gk_cascade *c, bool exec
 		gk_buf_add_char(words, '.');
 }
 
-static void tell_case(struct gk_cascade *c, bool exec, size_t index, const struct failing *f)
+static void tell_case(struct gk_cascade *c, enum part part, size_t index, const struct failing *f)
 {
+	static const char *const passed[] = {" Captured: ", " Right: ", " Measured: "};
 	gk_buf_auto words = GK_BUF_INIT;
 	const struct case_state *s = &c->cases[index];
 
@@ -103,8 +140,8 @@ static void tell_case(struct gk_cascade *c, bool exec, size_t index, const struc
 	if (s->args)
 		gk_buf_printf(&words, " (%s)", s->args);
 	gk_buf_printf(&words, ": %s.", f->message);
-	add_list(&words, c, exec, false, index, " Wrong as well: ");
-	add_list(&words, c, exec, true, index, exec ? " Right: " : " Captured: ");
+	add_list(&words, c, part, false, index, " Wrong as well: ");
+	add_list(&words, c, part, true, index, passed[part]);
 	c->verdict.message = gk_arena_string(&c->verdict.arena, gk_buf_text(&words));
 }
 
@@ -123,18 +160,34 @@ static void decide_call(struct gk_cascade *c, const struct failing *f)
 	c->verdict.call = called;
 }
 
-/* No verdict of an AMD GPU is called sealed before a self-test has passed on its node, and there is none yet. */
+/* No verdict of an AMD GPU is called sealed before a self-test has passed on its node. */
 static enum gk_evidence evidence_of(const struct gk_cascade *c)
 {
 	if (!c->setup.on_gpu)
 		return GK_SIMULATED;
-	return gk_text_starts(c->setup.target, "gfx") ? GK_EVIDENCE_NONE : GK_SEALED;
+	return c->is_trusted ? GK_SEALED : GK_EVIDENCE_NONE;
+}
+
+/* Whoever betrays the clock, or computes other values when it is timed, is not right either. */
+static void decide_perf(struct gk_cascade *c)
+{
+	size_t index = 0;
+	const struct failing *f = first_failing(c, PART_PERF, &index);
+
+	if (f) {
+		decide(c, GK_STAGE_PERF, f->outcome, f->kind);
+		tell_case(c, PART_PERF, index, f);
+		return;
+	}
+	decide(c, GK_STAGE_PERF, GK_PASS, "pass");
+	c->verdict.exec = true;
+	perf_speedup(c, &c->verdict.speedup);
 }
 
 static void decide_exec(struct gk_cascade *c)
 {
 	size_t index = 0;
-	const struct failing *f = first_failing(c, true, &index);
+	const struct failing *f = first_failing(c, PART_EXEC, &index);
 
 	c->verdict.call = true;
 	c->verdict.evidence = evidence_of(c);
@@ -143,11 +196,13 @@ static void decide_exec(struct gk_cascade *c)
 	if (f) {
 		f = more_telling(c, f, &index);
 		decide(c, GK_STAGE_EXEC, f->outcome, f->kind);
-		tell_case(c, true, index, f);
-		return;
+		tell_case(c, PART_EXEC, index, f);
+	} else if (c->timings.count > 0) {
+		decide_perf(c);
+	} else {
+		decide(c, GK_STAGE_EXEC, GK_PASS, "pass");
+		c->verdict.exec = true;
 	}
-	decide(c, GK_STAGE_EXEC, GK_PASS, "pass");
-	c->verdict.exec = true;
 }
 
 static void add_note(struct gk_verdict *v, const char *text)
@@ -178,9 +233,12 @@ static void add_variants(struct gk_cascade *c)
 	for (size_t i = 0; i < c->setup.case_count; i++) {
 		char text[128];
 
-		if (c->cases[i].declared <= (uint32_t)c->cases[i].variants)
+		/* a GPU executes all of a kernel's once, in the first case, and the others when they are chosen */
+		int executed = c->setup.on_gpu ? GK_JUDGE_GPU_VARIANTS : c->cases[i].variants;
+
+		if (c->cases[i].declared <= (uint32_t)executed)
 			continue;
-		snprintf(text, sizeof text, "autotune: %d of %u configurations were executed", c->cases[i].variants,
+		snprintf(text, sizeof text, "autotune: %d of %u configurations were executed", executed,
 		         c->cases[i].declared);
 		add_note(&c->verdict, text);
 		return;
@@ -215,6 +273,36 @@ static void add_capture_notes(struct gk_cascade *c)
 	}
 }
 
+static void add_case_note(struct gk_cascade *c, size_t i, const char *title, const char *text)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	gk_buf_printf(&words, "%s%s: ", title, c->cases[i].id);
+	gk_describe_foreign(&words, text, PRINTED_BYTES);
+	add_note(&c->verdict, gk_buf_text(&words));
+}
+
+/* What was not timed, and why; what measuring has to say. */
+static void add_timed(struct gk_cascade *c)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (c->not_timed) {
+		gk_buf_printf(&words, "speed was not measured: %s", c->not_timed);
+		add_note(&c->verdict, gk_buf_text(&words));
+	}
+	for (size_t i = 0; i < c->setup.case_count; i++) {
+		const struct timing *t = c->cases[i].timing;
+
+		if (t && t->failing.kind && t->failing.outcome != GK_FAIL)
+			add_case_note(c, i, "not measured: ", t->failing.message);
+		else if (t && t->measure.note.size)
+			add_case_note(c, i, "", gk_buf_text(&t->measure.note));
+		else if (!t && c->timings.count && c->setup.cases[i]->perf)
+			add_case_note(c, i, "not measured: ", "what it is measured against could not be timed in this case");
+	}
+}
+
 static void add_notes(struct gk_cascade *c)
 {
 	add_capture_notes(c);
@@ -227,6 +315,7 @@ static void add_notes(struct gk_cascade *c)
 		add_note(&c->verdict, "HIP: not yet run on hardware, and no self-test has passed here: not called sealed");
 	add_printed(c);
 	add_variants(c);
+	add_timed(c);
 	c->verdict.counts = json_pack("{s:I, s:I, s:I, s:I}", "bytes_read", (json_int_t)c->bytes_read,
 	                              "bytes_written", (json_int_t)c->bytes_written, "operations",
 	                              (json_int_t)c->operations, "launches", (json_int_t)c->launches);
@@ -242,17 +331,17 @@ void write_verdict(struct gk_cascade *c)
 	memcpy(v->stages_ms, c->stages_ms, sizeof v->stages_ms);
 	v->stages_ms[GK_STAGE_CALL] += c->lower_ms;
 	v->lower_ms = c->lower_ms;
-	if (c->lowerings.count)
+	if (c->is_lowered && c->lowerings.count)
 		v->kernels = lowering_kernels(c);
 	list_cases(c);
-	f = first_failing(c, false, &index);
+	f = first_failing(c, PART_CALL, &index);
 	if (c->overall[c->decisive].kind) {
 		decide(c, c->phase == PHASE_LINT ? GK_STAGE_LINT : GK_STAGE_CALL,
 		       c->overall[c->decisive].outcome, c->overall[c->decisive].kind);
 		v->message = gk_arena_string(&v->arena, c->overall[c->decisive].message);
 	} else if (f) {
 		decide_call(c, f);
-		tell_case(c, false, index, f);
+		tell_case(c, PART_CALL, index, f);
 	} else {
 		decide_exec(c);
 	}

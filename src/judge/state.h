@@ -7,6 +7,7 @@
 #include "cascade.h"
 #include "describe.h"
 #include "ir/ir.h"
+#include "measure.h"
 
 /* Why something is not right. kind NULL: it is. Strings live in the cascade's arena or are constants. */
 struct failing {
@@ -43,6 +44,14 @@ struct trial {
 	struct failing failing;
 };
 
+struct timing {
+	struct gk_judge_timing x;
+	bool is_told;
+	struct failing failing;    /* outcome INFRA: not the candidate's fault, and not measured */
+	struct gk_measure measure; /* detail NULL: there is none */
+	json_t *timed;             /* raw */
+};
+
 struct case_state {
 	const char *id;
 	const char *args;          /* in words */
@@ -55,9 +64,10 @@ struct case_state {
 	struct failing call[2]; /* per take */
 	struct failing exec;    /* of the first failing trial, in the order of trials */
 	bool is_tried;
+	const struct timing *timing; /* that was told, or NULL */
 };
 
-enum phase { PHASE_LINT, PHASE_CAPTURE, PHASE_LOWER, PHASE_EXECUTE, PHASE_DONE };
+enum phase { PHASE_LINT, PHASE_CAPTURE, PHASE_LOWER, PHASE_EXECUTE, PHASE_PERF, PHASE_DONE };
 
 struct gk_cascade {
 	struct gk_judge_setup setup;
@@ -69,11 +79,13 @@ struct gk_cascade {
 	int rounds;
 	bool has_data; /* some parameter stands for data */
 	struct case_state *cases;
+	size_t exec_count; /* the first cases: those that are executed */
 	struct GK_VEC(struct module) modules;
 	struct failing overall[2]; /* per take, without a case: lint (0), import, a crash in capture */
 	int decisive;              /* the take whose failures are told */
 	struct GK_VEC(struct lowering *) lowerings;
 	size_t next_lowering;         /* to be issued */
+	bool is_lowered;              /* all was told */
 	bool is_compiled;             /* every kernel that is launched has an object */
 	uint32_t dropped, dropped_of; /* configurations of an autotuned kernel without an object, of how many */
 	const char *dropped_why;
@@ -82,6 +94,11 @@ struct gk_cascade {
 	size_t next_case;  /* not yet in a wave */
 	size_t wave_first; /* trial with which the wave under way begins */
 	bool is_failing;   /* a wave had a failure: one more, then the verdict */
+	bool reference_issued, is_trusted;
+	const struct gk_cascade *reference;
+	const char *not_timed; /* why nothing was timed, or NULL */
+	struct GK_VEC(struct timing *) timings;
+	size_t next_timing; /* to be issued */
 	char plan_hash[GK_HEX_SIZE];
 	double stages_ms[GK_STAGE_COUNT], lower_ms;
 	uint64_t bytes_read, bytes_written, operations, launches, atomics;
@@ -97,11 +114,11 @@ bool judge_agreement(struct gk_cascade *c, const json_t *first_args, const json_
                      size_t case_index);
 
 /* lowering.c */
-void lowering_start(struct gk_cascade *c); /* what the plans launch */
+void lowering_ask(struct gk_cascade *c, int take); /* for what the plans of the take launch and nobody asked for */
+bool lowering_is_told(const struct gk_cascade *c); /* all that was asked for */
 void lowering_free(struct lowering *lowering);
 struct lowering *lowering_of(const struct gk_cascade *c, const struct gk_plan_kernel *kernel); /* or NULL */
-/* True when nothing is left to be told. */
-bool lowering_told(struct gk_cascade *c, size_t number, const struct gk_lower_result *result);
+void lowering_told(struct gk_cascade *c, size_t number, const struct gk_lower_result *result);
 /* Leaves out configurations without an object. False: some case cannot be launched, its call part says why. */
 bool lowering_end(struct gk_cascade *c);
 json_t *lowering_kernels(const struct gk_cascade *c); /* of the verdict; new reference */
@@ -110,7 +127,30 @@ json_t *lowering_kernels(const struct gk_cascade *c); /* of the verdict; new ref
 struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int variant);
 void trial_free(struct trial *trial);
 void trial_judge(struct gk_cascade *c, struct trial *trial, const struct gk_judge_data *data,
-                 const struct gk_execute_result *result, const void *const *got, const void *const *want);
+                 const struct gk_execute_result *result, const struct gk_outputs *outputs);
+/* Kernels of the plan that its steps launch, in the order of their first launch. */
+struct used {
+	uint32_t kernels[GK_PLAN_MAX_KERNELS];
+	uint32_t count;
+};
+/* The plan without other kernels than used ones, numbered as there. variant -1: choices are kept. New reference. */
+json_t *trial_plan(const struct gk_plan *plan, int variant, struct used *used);
+struct gk_execute_object *trial_objects(const struct gk_cascade *c, const struct gk_plan *plan, const struct used *used,
+                                        size_t *count);
+/* Returns how many tensors of the case the plan takes: buffers and tensors get as many numbers. */
+size_t trial_inputs(const struct gk_plan *plan, const struct case_state *s, int *buffers, size_t *tensors);
+void trial_describe_difference(struct gk_cascade *c, size_t case_index, int round, const struct gk_judge_data *data,
+                               const struct gk_outputs *outputs, struct gk_buf *words);
+json_t *trial_difference(const struct gk_judge_data *data, const struct gk_outputs *outputs); /* new reference */
+
+/* perf.c */
+bool perf_is_wanted(const struct gk_cascade *c);
+bool perf_next(struct gk_cascade *c, struct gk_judge_action *action);
+void perf_free(struct timing *timing);
+void perf_speedup(const struct gk_cascade *c, struct gk_speedup *speedup);
+
+/* cascade.c */
+void cascade_finish(struct gk_cascade *c);
 
 /* outcome.c */
 void write_verdict(struct gk_cascade *c);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "compare.h"
 #include "contract.h"
 #include "state.h"
 
@@ -34,12 +33,6 @@ static json_t *chosen_steps(const json_t *steps, int variant)
 	return out;
 }
 
-/* Kernels that are launched, in the order of their first launch. */
-struct used {
-	uint32_t kernels[GK_PLAN_MAX_KERNELS];
-	uint32_t count;
-};
-
 static uint32_t number_of(struct used *used, uint32_t kernel)
 {
 	uint32_t i = 0;
@@ -53,23 +46,31 @@ static uint32_t number_of(struct used *used, uint32_t kernel)
 
 static void renumber(json_t *steps, struct used *used)
 {
-	json_t *step, *kernel;
-	size_t i;
+	json_t *step, *kernel, *variant;
+	size_t i, j;
 
 	json_array_foreach(steps, i, step)
 	{
 		kernel = json_object_get(step, "kernel");
 		if (kernel)
 			json_object_set_new(step, "kernel", json_integer(number_of(used, (uint32_t)json_integer_value(kernel))));
+		json_array_foreach(json_object_get(step, "variants"), j, variant)
+		{
+			json_t *launch = json_object_get(variant, "launch");
+
+			kernel = json_object_get(launch, "kernel");
+			json_object_set_new(launch, "kernel",
+			                    json_integer(number_of(used, (uint32_t)json_integer_value(kernel))));
+		}
 	}
 }
 
-/* With one variant of each choice, and without the kernels of the others. */
-static json_t *plan_json(const struct gk_plan *plan, int variant, struct used *used)
+json_t *trial_plan(const struct gk_plan *plan, int variant, struct used *used)
 {
 	json_t *json = gk_plan_to_json(plan), *all = json_object_get(json, "kernels"), *kernels = json_array();
 
-	json_object_set_new(json, "steps", chosen_steps(json_object_get(json, "steps"), variant));
+	if (variant >= 0)
+		json_object_set_new(json, "steps", chosen_steps(json_object_get(json, "steps"), variant));
 	renumber(json_object_get(json, "prologue"), used);
 	renumber(json_object_get(json, "steps"), used);
 	for (uint32_t i = 0; i < used->count; i++)
@@ -95,31 +96,37 @@ static void add_modules(struct gk_cascade *c, const struct gk_plan *plan, const 
 	}
 }
 
-static void add_objects(struct gk_cascade *c, const struct gk_plan *plan, const struct used *used,
-                        struct gk_judge_execution *x)
+struct gk_execute_object *trial_objects(const struct gk_cascade *c, const struct gk_plan *plan, const struct used *used,
+                                        size_t *count)
 {
-	x->objects = gk_alloc_array(used->count ? used->count : 1, sizeof *x->objects);
+	struct gk_execute_object *objects = gk_alloc_array(used->count ? used->count : 1, sizeof *objects);
+
+	*count = 0;
 	for (uint32_t k = 0; c->setup.on_gpu && k < used->count; k++) {
 		const struct lowering *l = lowering_of(c, &plan->kernels[used->kernels[k]]);
 
 		if (l && l->has_object)
-			x->objects[x->object_count++] = (struct gk_execute_object){k, &l->object, l->code, l->size};
+			objects[(*count)++] = (struct gk_execute_object){k, &l->object, l->code, l->size};
 	}
+	return objects;
 }
 
-static void add_inputs(const struct gk_plan *plan, const struct case_state *s, struct gk_judge_execution *x)
+size_t trial_inputs(const struct gk_plan *plan, const struct case_state *s, int *buffers, size_t *tensors)
 {
+	size_t count = 0;
+
 	for (uint32_t b = 0; b < plan->buffer_count; b++) {
 		if (!plan->buffers[b].input)
 			continue;
 		for (size_t i = 0; i < s->tensor_count; i++) {
 			if (strcmp(s->tensor_names[i], plan->buffers[b].input) != 0)
 				continue;
-			x->input_buffers[x->input_count] = (int)b;
-			x->input_tensors[x->input_count++] = i;
+			buffers[count] = (int)b;
+			tensors[count++] = i;
 			break;
 		}
 	}
+	return count;
 }
 
 static uint64_t launch_seed(const struct gk_judge_setup *s, size_t case_index, int round, int variant)
@@ -144,10 +151,10 @@ struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int 
 	x->take = c->has_data ? round % 2 : 0;
 	x->seed = launch_seed(&c->setup, case_index, round, variant);
 	plan = c->cases[case_index].plans[x->take];
-	x->plan = plan_json(plan, variant, &used);
+	x->plan = trial_plan(plan, variant, &used);
 	add_modules(c, plan, &used, x);
-	add_objects(c, plan, &used, x);
-	add_inputs(plan, &c->cases[case_index], x);
+	x->objects = trial_objects(c, plan, &used, &x->object_count);
+	x->input_count = trial_inputs(plan, &c->cases[case_index], x->input_buffers, x->input_tensors);
 	for (uint32_t i = 0; i < plan->output_count; i++)
 		x->output_bytes[x->output_count++] = gk_plan_view_bytes(&plan->outputs[i].view);
 	return t;
@@ -262,32 +269,34 @@ static bool outputs_are_written(struct gk_cascade *c, struct trial *t, const str
 	return true;
 }
 
-static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
-                             size_t i, const void *got, const void *want)
+void trial_describe_difference(struct gk_cascade *c, size_t case_index, int round, const struct gk_judge_data *data,
+                               const struct gk_outputs *outputs, struct gk_buf *words)
 {
-	const struct gk_tensor *output = &data->outputs[i];
-	struct gk_comparison comparison = {.dtype = output->dtype,
-	                                   .want_dtype = data->want[i].dtype,
-	                                   .rank = output->rank,
-	                                   .got = got,
-	                                   .want = want};
-	struct gk_difference *d = gk_alloc(sizeof *d);
-	gk_buf_auto words = GK_BUF_INIT;
-	bool right;
+	gk_describe_difference(words, &data->outputs[outputs->wrong], &outputs->difference,
+	                       &outputs->comparisons[outputs->wrong].tolerance);
+	gk_buf_printf(words, "; inputs: %s values", gk_judge_distribution(&c->setup, case_index, round));
+}
 
-	memcpy(comparison.shape, output->shape, sizeof comparison.shape);
-	comparison.tolerance = gk_tolerance_of(c->setup.task, c->setup.cases[t->x.case_index], output->dtype);
-	right = gk_compare(&comparison, d);
-	if (!right) {
-		gk_describe_difference(&words, output, d, &comparison.tolerance);
-		gk_buf_printf(&words, "; inputs: %s values",
-		              gk_judge_distribution(&c->setup, t->x.case_index, t->x.round));
-		fail(c, t, GK_FAIL, "wrong_values", &words);
-		t->failing.detail = gk_difference_json(d, output->rank);
-		json_object_set_new(t->failing.detail, "output", json_string(output->name));
-	}
-	free(d);
-	return right;
+json_t *trial_difference(const struct gk_judge_data *data, const struct gk_outputs *outputs)
+{
+	const struct gk_tensor *output = &data->outputs[outputs->wrong];
+	json_t *detail = gk_difference_json(&outputs->difference, output->rank);
+
+	json_object_set_new(detail, "output", json_string(output->name));
+	return detail;
+}
+
+static bool values_are_right(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
+                             const struct gk_outputs *outputs)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (outputs->wrong == outputs->count)
+		return true;
+	trial_describe_difference(c, t->x.case_index, t->x.round, data, outputs, &words);
+	fail(c, t, GK_FAIL, "wrong_values", &words);
+	t->failing.detail = trial_difference(data, outputs);
+	return false;
 }
 
 static void add_counts(struct gk_cascade *c, struct trial *t, const json_t *executed)
@@ -304,7 +313,7 @@ static void add_counts(struct gk_cascade *c, struct trial *t, const json_t *exec
 }
 
 void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
-                 const struct gk_execute_result *r, const void *const *got, const void *const *want)
+                 const struct gk_execute_result *r, const struct gk_outputs *outputs)
 {
 	const json_t *finding;
 
@@ -320,8 +329,5 @@ void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_da
 	}
 	if (!inputs_are_unchanged(c, t, r->executed) || !outputs_are_written(c, t, data, r->executed))
 		return;
-	for (size_t i = 0; i < data->output_count; i++)
-		if (!values_are_right(c, t, data, i, got[i], want[i]))
-			return;
-	t->is_right = true;
+	t->is_right = values_are_right(c, t, data, outputs);
 }

@@ -204,15 +204,15 @@ static int check_case(struct check *k, const struct gk_case *c, struct gk_buf *p
 	return done;
 }
 
-struct reference {
+struct own_reference {
 	struct check *check;
 	struct gk_buf *problems;
 	size_t *count;
 };
 
-static void reference_judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
+static void own_reference_judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 {
-	struct reference *r = ctx;
+	struct own_reference *r = ctx;
 
 	(void)id;
 	r->check->is_done = true;
@@ -229,10 +229,10 @@ static void reference_judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 
 static int check_reference(struct check *k, struct gk_buf *problems, size_t *count, struct gk_err *e)
 {
-	struct reference r = {k, problems, count};
+	struct own_reference r = {k, problems, count};
 
 	gk_evaluator_submit(k->evaluator, k->task, k->task->reference, k->task->reference_size,
-	                    reference_judged, &r);
+	                    own_reference_judged, &r);
 	return wait_done(k, e);
 }
 

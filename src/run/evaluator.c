@@ -33,6 +33,21 @@ static void add_case(struct prepared *p, const struct gk_case *c)
 	p->cases[p->count++] = c;
 }
 
+static bool is_measured(const struct gk_evaluator *evaluator)
+{
+	return evaluator->options.on_gpu && !evaluator->options.skip_perf;
+}
+
+/* Those that are executed by being timed. */
+static void add_perf_cases(struct prepared *p)
+{
+	const struct gk_task *task = p->task;
+
+	for (size_t i = 0; i < task->case_count; i++)
+		if (task->cases[i].perf && !task->cases[i].exec)
+			add_case(p, &task->cases[i]);
+}
+
 /* A GPU takes them all; the machine those that it runs in a second or two, or all when none is marked. */
 static void add_own_cases(struct prepared *p, bool on_gpu)
 {
@@ -58,6 +73,8 @@ static struct prepared *prepare(struct gk_evaluator *evaluator, const struct gk_
 		return p;
 	found->pointer = p = gk_alloc(sizeof *p);
 	p->task = task;
+	for (size_t i = 0; i < task->param_count; i++)
+		p->has_data |= task->params[i].data;
 	gk_buf_printf(&purpose, "held-out/%s", task->id);
 	/* the drawn cases live in the task's arena: the one thing about a task that a run adds */
 	if (gk_task_draw_held_out((struct gk_task *)(uintptr_t)task,
@@ -70,6 +87,8 @@ static struct prepared *prepare(struct gk_evaluator *evaluator, const struct gk_
 		add_case(p, &drawn[i]);
 	if (p->count == 0)
 		gk_err_set(&p->err, GK_ERR_INPUT, "task %s: no case is for exec", task->id);
+	else if (is_measured(evaluator))
+		add_perf_cases(p);
 	return p;
 }
 
@@ -96,8 +115,6 @@ static void remove_job(struct gk_evaluator *evaluator, const struct job *job)
 	memmove(evaluator->jobs.items + i, evaluator->jobs.items + i + 1,
 	        (evaluator->jobs.count - i) * sizeof(struct job *));
 }
-
-static void schedule(struct gk_evaluator *evaluator);
 
 static void forget_verdicts(struct gk_evaluator *evaluator)
 {
@@ -130,7 +147,7 @@ void evaluator_finished(struct job *job, struct gk_verdict *verdict)
 	remove_job(evaluator, job);
 	if (own.outcome != GK_INFRA)
 		keep_verdict(evaluator, job, json);
-	schedule(evaluator);
+	evaluator_schedule(evaluator);
 	job_free(job);
 	clients.items[0].done(clients.items[0].ctx, clients.items[0].id, &own);
 	gk_verdict_release(&own);
@@ -161,6 +178,7 @@ static void start_jobs(void *ctx)
 
 	evaluator->is_scheduled = false;
 	deliver_answers(evaluator);
+	reference_start_all(evaluator);
 	/* a job may end while it starts and move the others up, hence from the front each time */
 	for (size_t i = 0; i < evaluator->jobs.count && i < slots;) {
 		struct job *job = evaluator->jobs.items[i];
@@ -172,7 +190,7 @@ static void start_jobs(void *ctx)
 	}
 }
 
-static void schedule(struct gk_evaluator *evaluator)
+void evaluator_schedule(struct gk_evaluator *evaluator)
 {
 	if (evaluator->is_scheduled)
 		return;
@@ -190,8 +208,8 @@ static struct job *find_job(struct gk_evaluator *evaluator, const char *key)
 	return NULL;
 }
 
-static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
-                           size_t size, const char *candidate, const char *key)
+struct job *evaluator_new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                              size_t size, const char *key)
 {
 	struct job *job = gk_alloc(sizeof *job);
 
@@ -200,8 +218,7 @@ static struct job *new_job(struct gk_evaluator *evaluator, const struct gk_task 
 	job->source = gk_strndup(source, size);
 	job->size = size;
 	job->key = gk_strdup(key);
-	snprintf(job->candidate, sizeof job->candidate, "%s", candidate);
-	gk_vec_push(&evaluator->jobs, job);
+	gk_hash_hex(source, size, job->candidate);
 	return job;
 }
 
@@ -219,7 +236,7 @@ uint64_t gk_evaluator_submit_against(struct gk_evaluator *evaluator, const struc
 	gk_hash_hex(against, against_size, other);
 	gk_buf_printf(&key, "%s/%s/%s/%s", task->id, task->hash, candidate, other);
 	known = gk_map_find(&evaluator->verdicts, gk_buf_text(&key));
-	schedule(evaluator);
+	evaluator_schedule(evaluator);
 	if (known) {
 		struct answer *answer = gk_alloc(sizeof *answer);
 
@@ -228,8 +245,12 @@ uint64_t gk_evaluator_submit_against(struct gk_evaluator *evaluator, const struc
 		return client.id;
 	}
 	job = find_job(evaluator, gk_buf_text(&key));
-	if (!job)
-		job = new_job(evaluator, task, source, size, candidate, gk_buf_text(&key));
+	if (!job) {
+		job = evaluator_new_job(evaluator, task, source, size, gk_buf_text(&key));
+		if (is_measured(evaluator))
+			job->reference = reference_find(evaluator, task, against, against_size);
+		gk_vec_push(&evaluator->jobs, job);
+	}
 	gk_vec_push(&job->clients, client);
 	return client.id;
 }
@@ -266,6 +287,15 @@ static int count_cores(void)
 	return cores < 1 ? 1 : cores > 16 ? 16 : (int)cores;
 }
 
+/* Cases of perf are large, and every candidate of a run needs them again. */
+static size_t gpu_oracle_ceiling(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+	size_t share = pages > 0 && bytes > 0 ? (size_t)pages / 8 * (size_t)bytes : 0;
+
+	return share < ORACLE_CEILING ? ORACLE_CEILING : share > 16 * ORACLE_CEILING ? 16 * ORACLE_CEILING : share;
+}
+
 struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runner,
                                     const struct gk_evaluator_options *options)
 {
@@ -277,7 +307,9 @@ struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runn
 	evaluator->target = gk_strdup(options->target);
 	if (evaluator->options.parallel < 1)
 		evaluator->options.parallel = count_cores();
-	oracle_init(&evaluator->oracle, runner, ORACLE_CEILING);
+	oracle_init(&evaluator->oracle, runner, is_measured(evaluator) ? gpu_oracle_ceiling() : ORACLE_CEILING);
+	if (is_measured(evaluator))
+		evaluator->helpers = gk_helpers_new(loop, runner, evaluator->target);
 	return evaluator;
 }
 
@@ -307,6 +339,8 @@ struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_eva
 	struct gk_runner *runner;
 	struct gk_aim aim;
 
+	if (options->launcher) /* it is asked what is there, too */
+		setenv("GEAK_LAUNCHER", options->launcher, 1);
 	if (gk_aim_take(options->target, &aim, e) < 0 || fill_pool_options(&pool, &aim, &arena, e) < 0)
 		return NULL;
 	runner = gk_pool_open(loop, &pool, e);
@@ -322,6 +356,9 @@ void gk_evaluator_close(struct gk_evaluator *evaluator)
 	gk_loop_forget(evaluator->loop, evaluator);
 	for (size_t i = 0; i < evaluator->jobs.count; i++)
 		job_free(evaluator->jobs.items[i]);
+	for (size_t i = 0; i < evaluator->references.count; i++)
+		reference_free(evaluator->references.entries[i].value.pointer);
+	gk_helpers_free(evaluator->helpers);
 	for (size_t i = 0; i < evaluator->answers.count; i++) {
 		json_decref(evaluator->answers.items[i]->verdict);
 		free(evaluator->answers.items[i]);
@@ -335,6 +372,7 @@ void gk_evaluator_close(struct gk_evaluator *evaluator)
 	}
 	oracle_release(&evaluator->oracle);
 	gk_runner_close(evaluator->runner);
+	gk_map_release(&evaluator->references);
 	gk_map_release(&evaluator->prepared);
 	gk_vec_release(&evaluator->jobs);
 	gk_vec_release(&evaluator->answers);

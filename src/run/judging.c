@@ -1,32 +1,50 @@
-/* Performs what a cascade asks for: lint, captures, executions; and tells it what came of them. */
+/*
+ * Performs what a cascade asks for, and tells it what came of it: lint,
+ * captures, lowerings here, executions in flight.c, timings in stint.c. The oracle
+ * is asked for data as soon as a job starts, not only when an action needs it.
+ */
 #include "judging.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "selftest.h"
 
-#define EXECUTE_WALL_MS ((int64_t)60000)
-#define GPU_WALL_MS     ((int64_t)5000) /* cases take milliseconds there; the rest is the first context */
-/* Lane operations: a loop that does not end is stopped in seconds; no honest kernel needs a thousand per
- * element. */
-#define BUDGET_BASE        ((int64_t)500000000)
-#define BUDGET_PER_ELEMENT 1000
-
-static double ms_since(int64_t started_ns)
+double judging_ms_since(int64_t started_ns)
 {
 	return (double)(gk_clock_ns() - started_ns) / 1e6;
 }
 
-static void pump(struct job *job);
+/* ---- where the time goes ---- */
 
-static void fail_job(struct job *job, const struct gk_err *why)
+static void account(struct job *job)
+{
+	int64_t now = gk_clock_ns();
+
+	if (job->busy == 0 && job->accounted_ns)
+		job->spent.oracle += (double)(now - job->accounted_ns) / 1e6;
+	job->accounted_ns = now;
+}
+
+void judging_sent(struct job *job)
+{
+	account(job);
+	job->busy++;
+}
+
+void judging_came(struct job *job)
+{
+	account(job);
+	job->busy--;
+}
+
+void judging_fail(struct job *job, const struct gk_err *why)
 {
 	gk_cascade_failed(job->cascade, why);
-	pump(job);
+	judging_pump(job);
 }
 
 json_t *judging_entry(const struct gk_task *task)
@@ -45,12 +63,15 @@ static void linted(void *ctx, const struct gk_lint_result *result)
 	struct job *job = ctx;
 
 	job->lint_request = 0;
+	judging_came(job);
+	if (job->is_cold)
+		job->spent.start = judging_ms_since(job->lint_started_ns);
 	if (result->err) {
-		fail_job(job, result->err);
+		judging_fail(job, result->err);
 		return;
 	}
-	gk_cascade_linted(job->cascade, result, ms_since(job->lint_started_ns));
-	pump(job);
+	gk_cascade_linted(job->cascade, result, judging_ms_since(job->lint_started_ns));
+	judging_pump(job);
 }
 
 static void perform_lint(struct job *job)
@@ -59,6 +80,8 @@ static void perform_lint(struct job *job)
 	struct gk_lint_request request = {.entry = entry, .source = job->source, .size = job->size};
 
 	job->lint_started_ns = gk_clock_ns();
+	job->is_cold = !gk_runner_facts(job->evaluator->runner, "oracle");
+	judging_sent(job);
 	job->lint_request = gk_runner_lint(job->evaluator->runner, &request, linted, job);
 	json_decref(entry);
 }
@@ -74,21 +97,63 @@ static struct gk_judge_setup setup_of(const struct job *job)
 	                               .case_count = job->prepared->count,
 	                               .target = evaluator->target,
 	                               .on_gpu = evaluator->options.on_gpu,
+	                               .measure = job->is_reference || job->reference,
 	                               .secret = evaluator->options.secret,
 	                               .candidate = job->candidate,
 	                               .source = job->source,
 	                               .source_size = job->size,
-	                               .rounds = evaluator->options.rounds};
+	                               .rounds = job->is_reference ? 1 : evaluator->options.rounds};
 }
 
-static struct oracle_set *get_set(struct job *job, size_t case_index, int round, json_t *pinned,
-                                  const char *pin_name)
+struct oracle_set *judging_get_set(struct job *job, size_t case_index, int round, json_t *pinned, const char *pin_name)
 {
 	struct gk_judge_setup setup = setup_of(job);
 
 	return oracle_get(&job->evaluator->oracle, setup.task, setup.cases[case_index],
 	                  gk_judge_seed(&setup, case_index, round),
 	                  gk_judge_distribution(&setup, case_index, round), pinned, pin_name);
+}
+
+static bool is_perf_only(const struct gk_case *c)
+{
+	return c->perf && !c->exec;
+}
+
+/* Large cases are made once: only scalars that stand for data would differ from take to take. */
+static int round_of_take(const struct job *job, int take, size_t case_index)
+{
+	bool is_shared = is_perf_only(job->prepared->cases[case_index]) && !job->prepared->has_data;
+
+	return is_shared ? 0 : gk_judge_take_round(take);
+}
+
+static void take_data_came(void *ctx, struct oracle_set *set);
+
+static void take_prepare(struct job *job, int number)
+{
+	struct take *take = &job->takes[number];
+	size_t count = job->prepared->count;
+
+	take->number = number;
+	take->job = job;
+	take->sets = gk_alloc_array(count ? count : 1, sizeof *take->sets);
+	for (size_t i = 0; i < count; i++) {
+		take->sets[i] = judging_get_set(job, i, round_of_take(job, number, i), NULL, "own");
+		if (take->sets[i]->state == ORACLE_READY)
+			take->ready++;
+		else
+			oracle_wait(take->sets[i], take_data_came, take);
+	}
+}
+
+/* Rounds that no take is captured with: made while the candidate's Python runs. */
+static void ask_ahead(struct job *job)
+{
+	int rounds = setup_of(job).rounds > 0 ? setup_of(job).rounds : GK_JUDGE_ROUNDS;
+
+	for (size_t i = 0; i < job->prepared->count && !job->prepared->has_data; i++)
+		for (int round = 2; round < rounds && !is_perf_only(job->prepared->cases[i]); round++)
+			gk_vec_push(&job->ahead, judging_get_set(job, i, round, NULL, "own"));
 }
 
 static void take_release(struct take *take)
@@ -111,16 +176,18 @@ static void captured(void *ctx, const struct gk_capture_result *result)
 	struct gk_judge_data *data;
 
 	take->request = 0;
+	judging_came(job);
+	job->spent.capture = judging_ms_since(job->capture_started_ns);
 	if (result->err) {
-		fail_job(job, result->err);
+		judging_fail(job, result->err);
 		return;
 	}
 	data = gk_alloc_array(job->prepared->count ? job->prepared->count : 1, sizeof *data);
 	for (size_t i = 0; i < job->prepared->count; i++)
 		data[i] = take->sets[i]->data;
-	gk_cascade_captured(job->cascade, take->number, data, result, ms_since(take->started_ns));
+	gk_cascade_captured(job->cascade, take->number, data, result, judging_ms_since(take->started_ns));
 	free(data);
-	pump(job);
+	judging_pump(job);
 }
 
 json_t *judging_case(const struct gk_task *task, const struct gk_case *c, const json_t *args)
@@ -159,40 +226,47 @@ static void start_capture(struct take *take)
 		json_array_append_new(cases,
 		                      judging_case(task, job->prepared->cases[i], take->sets[i]->args));
 	take->started_ns = gk_clock_ns();
+	if (job->capture_started_ns == 0)
+		job->capture_started_ns = take->started_ns;
+	judging_sent(job);
 	take->request = gk_runner_capture(job->evaluator->runner, &request, captured, take);
 	json_decref(entry);
 	json_decref(cases);
 	json_decref(allow);
 }
 
+/* What the oracle cannot make fails the job when it is needed, not before: lint may refuse the candidate. */
+static void take_go_on(struct take *take)
+{
+	size_t count = take->job->prepared->count;
+
+	if (!take->is_wanted || take->request)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (take->sets[i]->state != ORACLE_FAILED)
+			continue;
+		judging_fail(take->job, &take->sets[i]->err);
+		return;
+	}
+	if (take->ready == count)
+		start_capture(take);
+}
+
 static void take_data_came(void *ctx, struct oracle_set *set)
 {
 	struct take *take = ctx;
 
-	if (set->state == ORACLE_FAILED)
-		fail_job(take->job, &set->err);
-	else if (++take->ready == take->job->prepared->count)
-		start_capture(take);
+	take->ready += set->state == ORACLE_READY;
+	take_go_on(take);
 }
 
 static void perform_capture(struct job *job, const struct gk_judge_action *action)
 {
 	struct take *take = &job->takes[action->take];
-	size_t count = job->prepared->count;
 
-	take->number = action->take;
-	take->job = job;
 	memcpy(take->salt, action->salt, sizeof take->salt);
-	take->sets = gk_alloc_array(count ? count : 1, sizeof *take->sets);
-	for (size_t i = 0; i < count; i++) {
-		take->sets[i] = get_set(job, i, gk_judge_take_round(action->take), NULL, "own");
-		if (take->sets[i]->state == ORACLE_READY)
-			take->ready++;
-		else
-			oracle_wait(take->sets[i], take_data_came, take);
-	}
-	if (take->ready == count)
-		start_capture(take);
+	take->is_wanted = true;
+	take_go_on(take);
 }
 
 /* ---- lowering ---- */
@@ -224,12 +298,14 @@ static void lowered(void *ctx, const struct gk_lower_result *result)
 	struct job *job = d->job;
 
 	d->request = 0;
+	judging_came(job);
+	job->spent.lower = judging_ms_since(job->lower_started_ns);
 	if (result->err)
 		gk_cascade_failed(job->cascade, result->err);
 	else
-		gk_cascade_lowered(job->cascade, d->number, result, ms_since(job->lower_started_ns));
+		gk_cascade_lowered(job->cascade, d->number, result, judging_ms_since(job->lower_started_ns));
 	descent_end(d);
-	pump(job);
+	judging_pump(job);
 }
 
 static void perform_lowering(struct job *job, const struct gk_judge_lowering *l)
@@ -242,188 +318,22 @@ static void perform_lowering(struct job *job, const struct gk_judge_lowering *l)
 		job->lower_started_ns = gk_clock_ns();
 	d->job = job;
 	d->number = l->number;
+	judging_sent(job);
 	gk_vec_push(&job->descents, d);
 	d->request = gk_runner_lower(job->evaluator->runner, &request, lowered, d);
 }
 
-/* ---- execution ---- */
+/* ---- the launcher ---- */
 
-static void flight_free(struct flight *f)
+/* An AMD GPU's word counts once a self-test has passed on its node. */
+void judging_look_at_launcher(struct job *job)
 {
-	if (f->request)
-		gk_runner_cancel(f->job->evaluator->runner, f->request);
-	if (f->set) {
-		oracle_forget(f->set, f);
-		oracle_put(f->set);
-	}
-	for (size_t i = 0; f->outputs && i < f->x->output_count; i++)
-		gk_fd_close(&f->outputs[i]);
-	free(f->outputs);
-	free(f);
-}
-
-static void flight_end(struct flight *f)
-{
-	struct job *job = f->job;
-
-	for (size_t i = 0; i < job->flights.count; i++) {
-		if (job->flights.items[i] != f)
-			continue;
-		job->flights.items[i] = gk_vec_last(&job->flights);
-		job->flights.count--;
-		break;
-	}
-	flight_free(f);
-}
-
-/* Outputs and expected values, in memory for the comparison. */
-struct views {
-	const void *got[GK_PLAN_MAX_OUTPUTS], *want[GK_PLAN_MAX_OUTPUTS];
-	size_t sizes[GK_PLAN_MAX_OUTPUTS];
-	struct oracle_bytes wanted[GK_PLAN_MAX_OUTPUTS];
-	size_t count;
-};
-
-static int views_open(struct views *v, struct flight *f, struct gk_err *e)
-{
-	for (size_t i = 0; i < f->x->output_count; i++) {
-		if (gk_memfd_seal(f->outputs[i], e) < 0 ||
-		    gk_memfd_map(f->outputs[i], f->x->output_bytes[i], &v->got[i], e) < 0)
-			return -1;
-		v->sizes[i] = f->x->output_bytes[i];
-		v->count++;
-		if (oracle_want(f->set, i, &v->wanted[i], e) < 0)
-			return -1;
-		v->want[i] = v->wanted[i].bytes;
-	}
-	return 0;
-}
-
-static void views_close(struct views *v)
-{
-	for (size_t i = 0; i < v->count; i++) {
-		if (v->sizes[i])
-			munmap((void *)(uintptr_t)v->got[i], v->sizes[i]);
-		oracle_bytes_release(&v->wanted[i]);
-	}
-}
-
-static void executed(void *ctx, const struct gk_execute_result *result)
-{
-	struct flight *f = ctx;
-	struct job *job = f->job;
-	struct views *v = gk_alloc(sizeof *v);
-	struct gk_err e = {0};
-	int done = 0;
-
-	f->request = 0;
-	if (result->err)
-		e = *result->err;
-	else if (!result->died)
-		done = views_open(v, f, &e);
-	if (result->err || done < 0)
-		gk_cascade_failed(job->cascade, &e);
-	else
-		gk_cascade_executed(job->cascade, f->x->number, &f->set->data, result, v->got, v->want,
-		                    ms_since(job->exec_started_ns));
-	views_close(v);
-	free(v);
-	flight_end(f);
-	pump(job);
-}
-
-static int make_outputs(struct flight *f, struct gk_err *e)
-{
-	size_t count = f->x->output_count;
-
-	f->outputs = gk_alloc_array(count ? count : 1, sizeof *f->outputs);
-	for (size_t i = 0; i < count; i++)
-		f->outputs[i] = -1;
-	for (size_t i = 0; i < count; i++) {
-		f->outputs[i] = gk_memfd_new("geak-output", f->x->output_bytes[i], e);
-		if (f->outputs[i] < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int64_t budget_of(const struct gk_judge_data *data)
-{
-	int64_t elements = 0;
-
-	for (size_t i = 0; i < data->input_count; i++)
-		elements += gk_tensor_count(&data->inputs[i]);
-	for (size_t i = 0; i < data->output_count; i++)
-		elements += gk_tensor_count(&data->outputs[i]);
-	return BUDGET_BASE + elements * BUDGET_PER_ELEMENT;
-}
-
-static void start_execution(struct flight *f)
-{
-	struct gk_judge_execution *x = f->x;
-	int inputs[GK_PLAN_MAX_BUFFERS];
-	struct gk_execute_request request = {.plan = x->plan,
-	                                     .modules = x->modules,
-	                                     .module_count = x->module_count,
-	                                     .objects = x->objects,
-	                                     .object_count = x->object_count,
-	                                     .input_buffers = x->input_buffers,
-	                                     .input_fds = inputs,
-	                                     .input_count = x->input_count,
-	                                     .output_count = x->output_count,
-	                                     .seed = x->seed,
-	                                     .budget = budget_of(&f->set->data),
-	                                     .wall_ms = f->job->evaluator->options.on_gpu ? GPU_WALL_MS
-	                                                                                  : EXECUTE_WALL_MS};
-	struct gk_err e = {0};
-
-	for (size_t i = 0; i < x->input_count; i++)
-		inputs[i] = f->set->input_fds[x->input_tensors[i]];
-	if (make_outputs(f, &e) < 0) {
-		fail_job(f->job, &e);
+	if (job->is_trust_known)
 		return;
-	}
-	request.output_fds = f->outputs;
-	f->request = gk_runner_execute(f->job->evaluator->runner, &request, executed, f);
-}
-
-static void flight_data_came(void *ctx, struct oracle_set *set)
-{
-	struct flight *f = ctx;
-
-	if (set->state == ORACLE_FAILED)
-		fail_job(f->job, &set->err);
-	else
-		start_execution(f);
-}
-
-static bool has_data_params(const struct gk_task *task)
-{
-	for (size_t i = 0; i < task->param_count; i++)
-		if (task->params[i].data)
-			return true;
-	return false;
-}
-
-static void perform_execution(struct job *job, struct gk_judge_execution *x)
-{
-	struct flight *f = gk_alloc(sizeof *f);
-	struct take *take = &job->takes[x->take];
-	bool pin = has_data_params(job->prepared->task) && x->round != gk_judge_take_round(x->take);
-
-	if (job->exec_started_ns == 0)
-		job->exec_started_ns = gk_clock_ns();
-	f->job = job;
-	f->x = x;
-	gk_vec_push(&job->flights, f);
-	f->set = get_set(job, x->case_index, x->round, pin ? take->sets[x->case_index]->args : NULL,
-	                 !pin      ? "own"
-	                 : x->take ? "take 1"
-	                           : "take 0");
-	if (f->set->state == ORACLE_READY)
-		start_execution(f);
-	else
-		oracle_wait(f->set, flight_data_came, f);
+	job->is_trust_known = true;
+	if (job->evaluator->options.on_gpu && gk_text_starts(job->evaluator->target, "gfx"))
+		gk_cascade_trust(job->cascade,
+		                 gk_selftest_passed(gk_runner_facts(job->evaluator->runner, "launcher")));
 }
 
 /* ---- the job ---- */
@@ -433,6 +343,9 @@ static void perform(struct job *job, const struct gk_judge_action *action)
 	switch (action->kind) {
 	case GK_JUDGE_LINT:
 		perform_lint(job);
+		take_prepare(job, 0);
+		take_prepare(job, 1);
+		ask_ahead(job);
 		break;
 	case GK_JUDGE_CAPTURE:
 		perform_capture(job, action);
@@ -441,16 +354,35 @@ static void perform(struct job *job, const struct gk_judge_action *action)
 		perform_lowering(job, action->lowering);
 		break;
 	case GK_JUDGE_EXECUTE:
-		perform_execution(job, action->execution);
+		flight_start(job, action->execution);
+		break;
+	case GK_JUDGE_REFERENCE:
+		reference_ask(job);
+		break;
+	case GK_JUDGE_TIME:
+		stint_start(job, action->timing);
 		break;
 	case GK_JUDGE_DONE:
 		break;
 	}
 }
 
+static void end(struct job *job, struct gk_verdict *verdict)
+{
+	account(job);
+	job->spent.total = judging_ms_since(job->started_ns);
+	job->spent.exec = verdict->stages_ms[GK_STAGE_EXEC];
+	job->spent.perf = verdict->stages_ms[GK_STAGE_PERF];
+	verdict->spent = job->spent;
+	if (job->is_reference)
+		reference_judged(job, verdict);
+	else
+		evaluator_finished(job, verdict);
+}
+
 /* Until the cascade has nothing more to ask. An action may fail at once and come back here: the outer call
  * goes on. */
-static void pump(struct job *job)
+void judging_pump(struct job *job)
 {
 	struct gk_judge_action action;
 
@@ -459,7 +391,7 @@ static void pump(struct job *job)
 	job->is_pumping = true;
 	while (gk_cascade_next(job->cascade, &action)) {
 		if (action.kind == GK_JUDGE_DONE) {
-			evaluator_finished(job, action.verdict);
+			end(job, action.verdict);
 			return;
 		}
 		perform(job, &action);
@@ -471,16 +403,18 @@ void job_start(struct job *job)
 {
 	struct gk_judge_setup setup = setup_of(job);
 
+	job->started_ns = gk_clock_ns();
 	job->cascade = gk_cascade_new(&setup);
 	if (job->prepared->err.kind != GK_ERR_NONE)
 		gk_cascade_failed(job->cascade, &job->prepared->err);
-	pump(job);
+	judging_pump(job);
 }
 
-void job_free(struct job *job)
+void judging_rest(struct job *job)
 {
 	if (job->lint_request)
 		gk_runner_cancel(job->evaluator->runner, job->lint_request);
+	job->lint_request = 0;
 	for (int i = 0; i < 2; i++)
 		if (job->takes[i].sets)
 			take_release(&job->takes[i]);
@@ -488,8 +422,20 @@ void job_free(struct job *job)
 		descent_free(job->descents.items[i]);
 	for (size_t i = 0; i < job->flights.count; i++)
 		flight_free(job->flights.items[i]);
+	for (size_t i = 0; i < job->stints.count; i++)
+		stint_free(job->stints.items[i]);
+	for (size_t i = 0; i < job->ahead.count; i++)
+		oracle_put(job->ahead.items[i]);
 	gk_vec_release(&job->descents);
 	gk_vec_release(&job->flights);
+	gk_vec_release(&job->stints);
+	gk_vec_release(&job->ahead);
+}
+
+void job_free(struct job *job)
+{
+	reference_forget(job);
+	judging_rest(job);
 	gk_vec_release(&job->clients);
 	gk_cascade_free(job->cascade);
 	free(job->source);

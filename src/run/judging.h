@@ -4,40 +4,53 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "compared.h"
 #include "evaluator.h"
+#include "helpers.h"
 #include "judge/cascade.h"
 #include "loop/loop.h"
 #include "oracle.h"
 #include "pool/runner.h"
 
-/* The cases of a task that are judged here: its own and those drawn per run. */
+/* The cases of a task that are judged here: its own, those drawn per run, those for perf alone. */
 struct prepared {
 	const struct gk_task *task;
 	const struct gk_case **cases;
 	size_t count;
+	bool has_data;     /* some parameter stands for data */
 	struct gk_err err; /* of drawing; kind NONE: fine */
 };
 
 struct job;
+struct flight;
+struct stint;
+
+/*
+ * What candidates for a task are measured against: a job of its own, judged
+ * once, whose cascade is kept for its plans, its code and the noise floor.
+ */
+struct reference {
+	struct gk_evaluator *evaluator;
+	const struct gk_task *task;
+	char *key, *source;
+	size_t size;
+	struct job *job;  /* NULL: it has failed for a reason of ours */
+	int tries;
+	bool is_ready;    /* the job is done and has passed */
+	char *why;        /* it failed: in words */
+	struct GK_VEC(struct job *) waiting;
+};
 
 /* One capture of a candidate: waits for the data of every case. */
 struct take {
 	struct job *job;
 	int number;
 	char salt[33];
-	struct oracle_set **sets; /* per case, NULL before the action came */
+	struct oracle_set **sets; /* per case */
 	size_t ready;
+	bool is_wanted; /* the action came */
 	uint64_t request;
 	int64_t started_ns;
-};
-
-/* One execution under way. */
-struct flight {
-	struct job *job;
-	struct gk_judge_execution *x;
-	struct oracle_set *set;
-	int *outputs; /* memory files, one per output */
-	uint64_t request;
 };
 
 /* One lowering under way. */
@@ -59,14 +72,23 @@ struct job {
 	struct prepared *prepared;
 	char *source;
 	size_t size;
-	char *key; /* task and candidate */
+	char *key; /* task, candidate and what it is measured against */
 	char candidate[GK_HEX_SIZE];
-	struct gk_cascade *cascade; /* NULL: still queued */
+	struct reference *reference; /* it is measured against, or NULL */
+	bool is_reference;           /* it is that one's own */
+	struct gk_cascade *cascade;  /* NULL: still queued */
 	struct take takes[2];
 	struct GK_VEC(struct descent *) descents;
 	struct GK_VEC(struct flight *) flights;
+	struct GK_VEC(struct stint *) stints;
+	struct GK_VEC(struct oracle_set *) ahead; /* asked for before they are needed */
 	uint64_t lint_request;
-	int64_t lint_started_ns, lower_started_ns, exec_started_ns;
+	int64_t started_ns, lint_started_ns, capture_started_ns, lower_started_ns, exec_started_ns, perf_started_ns,
+		waits_since_ns;
+	int busy;             /* requests under way, those to the oracle's data left out */
+	int64_t accounted_ns; /* until when the time has been told */
+	struct gk_spent spent;
+	bool is_cold, is_trust_known;
 	struct GK_VEC(struct client) clients; /* the same candidate for the same task is judged once */
 	bool is_pumping;
 };
@@ -78,7 +100,9 @@ struct gk_evaluator {
 	struct gk_evaluator_options options;
 	char *target;
 	struct oracle oracle;
+	struct gk_helpers *helpers;             /* NULL: nothing is timed */
 	struct gk_map prepared;                 /* address of a task -> struct prepared */
+	struct gk_map references;               /* key -> struct reference */
 	struct gk_map verdicts;                 /* key -> json_t: finished verdicts */
 	struct GK_VEC(struct job *) jobs;       /* running first, then queued, in order */
 	struct GK_VEC(struct answer *) answers; /* verdicts to be delivered in the next round */
@@ -94,6 +118,38 @@ struct answer {
 
 void job_start(struct job *job);
 void job_free(struct job *job);
+/* Frees what is under way and what it holds of the oracle's; cascade and source stay. */
+void judging_rest(struct job *job);
+
+/* Of the parts of a job: something is under way, or has come. Between them the job waits for the oracle. */
+void judging_sent(struct job *job);
+void judging_came(struct job *job);
+void judging_fail(struct job *job, const struct gk_err *why);
+void judging_pump(struct job *job);
+double judging_ms_since(int64_t started_ns);
+/* The oracle's data of a round for the plans of a take. */
+struct oracle_set *judging_get_set(struct job *job, size_t case_index, int round, json_t *pinned, const char *pin_name);
+/* What the launcher says of itself decides whether its word counts as sealed. */
+void judging_look_at_launcher(struct job *job);
+
+/* flight.c: executions */
+void flight_start(struct job *job, struct gk_judge_execution *x);
+void flight_free(struct flight *flight);
+int make_outputs(const uint64_t *sizes, size_t count, int **fds, struct gk_err *e);
+void close_outputs(int *fds, size_t count);
+
+/* stint.c: timings */
+void stint_start(struct job *job, const struct gk_judge_timing *x);
+void stint_free(struct stint *stint);
+
+/* reference.c */
+struct reference *reference_find(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                                 size_t size);
+void reference_ask(struct job *job);    /* tells the job's cascade, now or later */
+void reference_forget(struct job *job); /* it does not wait any more */
+void reference_judged(struct job *job, const struct gk_verdict *verdict);
+void reference_start_all(struct gk_evaluator *evaluator);
+void reference_free(struct reference *reference);
 
 /* Parts of a capture request: the entry, a case as the candidate's process gets it (no data), what the task
  * allows. */
@@ -103,6 +159,9 @@ json_t *judging_allow(const struct gk_task *task);
 
 /* The cascade is done: hands the verdict to the clients and frees the job. */
 void evaluator_finished(struct job *job, struct gk_verdict *verdict);
+struct job *evaluator_new_job(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source,
+                              size_t size, const char *key);
+void evaluator_schedule(struct gk_evaluator *evaluator);
 
 /* As gk_evaluator_open(), over a runner of the caller's, which is closed with it. For tests. */
 struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runner,

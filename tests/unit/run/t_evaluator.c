@@ -17,7 +17,7 @@ enum { COUNT = 100, BYTES = 4 * COUNT };
 
 /* ---- a runner that answers in the next round of the loop ---- */
 
-enum what { LINT, INPUTS, EXPECTED, CAPTURE, EXECUTE, WHAT_COUNT };
+enum what { LINT, INPUTS, EXPECTED, CAPTURE, EXECUTE, LOWER, TIME, WHAT_COUNT };
 
 struct script {
 	struct gk_runner runner;
@@ -25,6 +25,10 @@ struct script {
 	int asked[WHAT_COUNT];
 	int capture_cases;
 	bool oracle_fails;
+	const char *target;        /* of plans; NULL: the machine */
+	int time_errors;           /* so many timings fail for a reason of ours */
+	bool forged, reference_dies, is_wrong; /* timings: the host reads more; of the reference they die; outputs of b */
+	double b_ms;               /* of what is not the reference; 0: 1 */
 	struct GK_VEC(struct reply *) replies;
 	uint64_t last;
 	bool is_closed;
@@ -35,6 +39,8 @@ union callback {
 	gk_tensors_fn *tensors;
 	gk_capture_fn *capture;
 	gk_execute_fn *execute;
+	gk_lower_fn *lower;
+	gk_time_fn *time;
 };
 
 struct reply {
@@ -45,6 +51,8 @@ struct reply {
 	void *ctx;
 	int outputs[GK_PLAN_MAX_OUTPUTS];
 	size_t output_count;
+	char ttir[GK_HEX_SIZE];
+	bool is_alone; /* TIME: both sides are the same */
 };
 
 static char hash[GK_HEX_SIZE];
@@ -121,8 +129,13 @@ static void reply_capture(const struct reply *r)
 
 	memcpy(module.hash, hash, sizeof hash);
 	snprintf(text, sizeof text, ADD_PLAN, BYTES, BYTES, BYTES, hash, 2, 2, COUNT, COUNT);
-	for (size_t i = 0; i < result.claim_count; i++)
-		claims[i] = (struct gk_claim){GK_CLAIM_PLAN, (int64_t)i, json_loads(text, 0, NULL)};
+	for (size_t i = 0; i < result.claim_count; i++) {
+		json_t *plan = json_loads(text, 0, NULL);
+
+		if (r->script->target)
+			json_object_set_new(plan, "target", json_string(r->script->target));
+		claims[i] = (struct gk_claim){GK_CLAIM_PLAN, (int64_t)i, plan};
+	}
 	r->fn.capture(r->ctx, &result);
 	for (size_t i = 0; i < result.claim_count; i++)
 		json_decref(claims[i].json);
@@ -144,10 +157,70 @@ static void reply_execute(const struct reply *r)
 	json_decref(result.executed);
 }
 
+static void reply_lower(const struct reply *r)
+{
+	struct gk_object object = {.name = "add_kernel", .warps = 4, .warp_size = 32, .ctas = 1, .cluster = {1, 1, 1},
+	                           .regs = 32, .scratch_align = 1};
+	struct gk_lower_result result = {.object = &object, .code = "code", .size = 4};
+
+	snprintf(object.target, sizeof object.target, "%s", r->script->target);
+	memcpy(object.ttir, r->ttir, sizeof object.ttir);
+	r->fn.lower(r->ctx, &result);
+}
+
+static json_t *told_json(double ms)
+{
+	json_t *all = json_array();
+
+	for (int i = 0; i < 128; i++)
+		json_array_append_new(all, json_real(ms * (1 + 0.001 * (i % 7))));
+	return json_pack("{s:o, s:[], s:[], s:n, s:[], s:i, s:i, s:[{s:i, s:i}]}", "ms", all, "chosen", "tuned",
+	                 "fills_ms", "changed", "checked", 128, "different", 0, "poisoned", "poisoned", 0, "first", -1);
+}
+
+static json_t *timed_json(double b_ms, double b_host_ms)
+{
+	json_t *group = json_array(), *first = json_array();
+
+	for (int i = 0; i < 128; i++) {
+		json_array_append_new(group, json_integer(i / 16));
+		json_array_append_new(first, json_integer(i % 2));
+	}
+	return json_pack("{s:n, s:n, s:b, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:f, s:f}, s:n, s:f, s:[], s:i, s:f, s:f, s:s}",
+	                 "finding", "side", "lost", false, "a", told_json(1), "b", told_json(b_ms), "group", group, "first",
+	                 first, "host", "calls", 20, "rounds", 5, "a_ms", 1.0, "b_ms", b_host_ms, "batch", "tick_ms", 0.00003,
+	                 "health", "discarded", 0, "held_ms", 50.0, "ms", 60.0, "stopped", "precise");
+}
+
+static void reply_time(const struct reply *r)
+{
+	struct script *s = r->script;
+	double b_ms = r->is_alone || s->b_ms <= 0 ? 1 : s->b_ms;
+	struct gk_time_result result = {.death = "signal 9", .died = r->is_alone && s->reference_dies};
+	struct gk_err e = {GK_ERR_SYSTEM, "no GPU"};
+	float sums[COUNT];
+	ssize_t written;
+
+	if (s->time_errors > 0) {
+		s->time_errors--;
+		result.err = &e;
+	}
+	for (size_t i = 0; i < r->output_count; i++) {
+		for (int k = 0; k < COUNT; k++)
+			sums[k] = 2 * values[k] + (i == 1 && s->is_wrong && !r->is_alone);
+		written = pwrite(r->outputs[i], sums, BYTES, 0);
+		(void)written;
+	}
+	if (!result.err && !result.died)
+		result.timed = timed_json(b_ms, s->forged && !r->is_alone ? 2 * b_ms : b_ms);
+	r->fn.time(r->ctx, &result);
+	json_decref(result.timed);
+}
+
 static void reply_now(void *ctx)
 {
 	static void (*const replies[WHAT_COUNT])(const struct reply *) = {
-		reply_lint, reply_tensors, reply_tensors, reply_capture, reply_execute};
+		reply_lint, reply_tensors, reply_tensors, reply_capture, reply_execute, reply_lower, reply_time};
 	struct reply *r = ctx, copy = *r;
 
 	r->output_count = 0;
@@ -206,6 +279,27 @@ static uint64_t do_execute(struct gk_runner *r, const struct gk_execute_request 
 	return reply->id;
 }
 
+static uint64_t do_lower(struct gk_runner *r, const struct gk_lower_request *q, gk_lower_fn *fn, void *ctx)
+{
+	struct reply *reply = later(r, LOWER, (union callback){.lower = fn}, ctx);
+
+	snprintf(reply->ttir, sizeof reply->ttir, "%s", q->ttir);
+	return reply->id;
+}
+
+/* The reference against itself has the same code on both sides. */
+static uint64_t do_time(struct gk_runner *r, const struct gk_time_request *q, gk_time_fn *fn, void *ctx)
+{
+	struct reply *reply = later(r, TIME, (union callback){.time = fn}, ctx);
+
+	reply->is_alone = q->a.objects[0].code == q->b.objects[0].code;
+	ok(q->input_count == 2 && q->a.input_count == 2 && q->b.input_indexes[1] == 1 && !q->is_solo,
+	   "both sides take the same inputs, each sent once");
+	reply->outputs[reply->output_count++] = dup(q->a.output_fds[0]);
+	reply->outputs[reply->output_count++] = dup(q->b.output_fds[0]);
+	return reply->id;
+}
+
 static void do_cancel(struct gk_runner *runner, uint64_t id)
 {
 	struct script *s = (struct script *)runner;
@@ -237,6 +331,8 @@ static const struct gk_runner_ops ops = {.lint = do_lint,
                                          .expected = do_expected,
                                          .capture = do_capture,
                                          .execute = do_execute,
+                                         .lower = do_lower,
+                                         .time = do_time,
                                          .cancel = do_cancel,
                                          .facts = do_facts,
                                          .close = do_close};
@@ -256,8 +352,17 @@ static struct gk_task task = {.id = "add",
                               .case_count = 2,
                               .folder = "/none",
                               .hash = "h"};
+static struct gk_case timed_cases[3]; /* the second for exec and perf, the third for perf alone */
+static struct gk_task timed_task;
 static int verdicts, passes;
 static enum gk_outcome last;
+static struct gk_verdict kept; /* the last one */
+
+static void count_one(void *ctx)
+{
+	(void)ctx;
+	verdicts++;
+}
 
 static void done(void *ctx, uint64_t id, struct gk_verdict *verdict)
 {
@@ -267,7 +372,9 @@ static void done(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	passes += verdict->outcome == GK_PASS;
 	if (verdict->outcome != GK_PASS)
 		printf("# %s: %s\n", verdict->kind, verdict->message);
-	gk_verdict_release(verdict);
+	gk_verdict_release(&kept);
+	kept = *verdict;
+	*verdict = (struct gk_verdict){0};
 }
 
 static struct gk_evaluator *open_over(struct script *s, struct gk_loop *loop)
@@ -360,6 +467,201 @@ static void it_can_be_closed_at_any_time(struct gk_loop *loop)
 	ok(true, "closing in the middle leaves nothing behind");
 }
 
+/* ---- on a GPU ---- */
+
+static struct gk_evaluator *open_gpu(struct script *s, struct gk_loop *loop)
+{
+	struct gk_evaluator_options options = {.target = "sm_90", .parallel = 2, .on_gpu = true};
+
+	*s = (struct script){.runner = {&ops}, .loop = loop, .target = "sm_90"};
+	verdicts = passes = 0;
+	return evaluator_over(loop, &s->runner, &options);
+}
+
+static void judge_text(struct gk_evaluator *evaluator, struct gk_loop *loop, const char *text)
+{
+	gk_evaluator_submit(evaluator, &timed_task, text, strlen(text), done, NULL);
+	turn_until(loop, verdicts + 1);
+}
+
+static const char *note(const struct gk_verdict *v, const char *words)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(v->notes, i, item)
+	{
+		if (strstr(json_string_value(item), words))
+			return json_string_value(item);
+	}
+	return NULL;
+}
+
+static void what_is_right_is_measured(struct gk_loop *loop)
+{
+	struct script s;
+	struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+	ok(gk_evaluator_is_on_gpu(evaluator), "an evaluator knows that it times");
+	s.b_ms = 0.5;
+	judge_text(evaluator, loop, "fast");
+	ok(kept.outcome == GK_PASS && kept.stage == GK_STAGE_PERF && kept.speedup.measured, "a candidate is measured");
+	near(kept.speedup.mean, 2, 0.01, "against the reference");
+	is_int(s.asked[CAPTURE], 4, "the reference was captured too");
+	is_int(s.asked[EXECUTE], 2 * 3 + 2, "and executed in one round");
+	is_int(s.asked[TIME], 2 + 2, "each case of perf was timed, and before that the reference alone");
+	is_int(s.asked[INPUTS], 2 * 3 + 1, "inputs of what is for perf alone are made once");
+	ok(kept.spent.total > 0 && kept.spent.gpu >= 100, "the verdict says where the time went");
+	judge_text(evaluator, loop, "other");
+	is_int(s.asked[TIME], 6, "for the next candidate the reference is known");
+	is_int(s.asked[INPUTS], 2 * 3 + 1, "and so are inputs");
+	judge_text(evaluator, loop, "other");
+	ok(s.asked[TIME] == 6 && kept.speedup.measured, "a known candidate is not measured again");
+	gk_evaluator_close(evaluator);
+}
+
+static void two_files_are_measured_against_each_other(struct gk_loop *loop)
+{
+	struct script s;
+	struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+	gk_evaluator_submit_against(evaluator, &timed_task, "b", 1, "a", 1, done, NULL);
+	turn_until(loop, 1);
+	is_int(kept.stage, GK_STAGE_PERF, "one file against another");
+	is_int(s.asked[CAPTURE], 4, "without the task's own reference");
+	gk_evaluator_submit(evaluator, &timed_task, "b", 1, done, NULL);
+	turn_until(loop, 2);
+	is_int(s.asked[CAPTURE], 8, "against another it is another verdict");
+	gk_evaluator_close(evaluator);
+}
+
+static void nothing_is_timed_unless_wanted(struct gk_loop *loop)
+{
+	struct script s = {.runner = {&ops}, .loop = loop, .target = "sm_90"};
+	struct gk_evaluator_options options = {.target = "sm_90", .parallel = 2, .on_gpu = true, .skip_perf = true};
+	struct gk_evaluator *evaluator = evaluator_over(loop, &s.runner, &options);
+
+	verdicts = passes = 0;
+	judge_text(evaluator, loop, "text");
+	ok(kept.outcome == GK_PASS && kept.stage == GK_STAGE_EXEC && s.asked[TIME] == 0 && s.asked[CAPTURE] == 2,
+	   "without timing there is no reference either");
+	is_int(s.capture_cases, 2, "nor are cases captured that are for perf alone");
+	gk_evaluator_close(evaluator);
+}
+
+static void a_reference_that_fails_is_nobody_elses_fault(struct gk_loop *loop)
+{
+	struct script s;
+	struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+	s.reference_dies = true;
+	judge_text(evaluator, loop, "text");
+	ok(kept.outcome == GK_PASS && kept.exec && !kept.speedup.measured, "the candidate passes, unmeasured");
+	ok(note(&kept, "speed was not measured: what it is measured against did not pass itself: crash"),
+	   "and a note says why");
+	gk_evaluator_close(evaluator);
+}
+
+static void cheating_is_a_verdict(struct gk_loop *loop)
+{
+	struct script s;
+	struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+	s.forged = true;
+	s.b_ms = 0.4;
+	judge_text(evaluator, loop, "forger");
+	ok(kept.outcome == GK_FAIL && strcmp(kept.kind, "clock_mismatch") == 0 && !kept.exec, "a forged clock is found out");
+	s.forged = false;
+	s.is_wrong = true;
+	judge_text(evaluator, loop, "liar");
+	ok(kept.outcome == GK_FAIL && strcmp(kept.kind, "wrong_values") == 0 && kept.stage == GK_STAGE_PERF,
+	   "so are timed calls that compute something else");
+	gk_evaluator_close(evaluator);
+}
+
+static void our_failures_are_tried_again(struct gk_loop *loop)
+{
+	struct script s;
+	struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+	judge_text(evaluator, loop, "first"); /* the reference is known from here on */
+	s.time_errors = 1;
+	judge_text(evaluator, loop, "second");
+	ok(kept.outcome == GK_PASS && kept.speedup.measured, "a timing that fails for a reason of ours is asked again");
+	s.time_errors = 4;
+	judge_text(evaluator, loop, "third");
+	ok(kept.outcome == GK_INFRA && kept.stage == GK_STAGE_PERF, "but not for ever: then it is no verdict at all");
+	s.time_errors = 0;
+	judge_text(evaluator, loop, "third");
+	is_int(kept.outcome, GK_PASS, "and the next one who asks gets one");
+	gk_evaluator_close(evaluator);
+	evaluator = open_gpu(&s, loop);
+	s.time_errors = 4; /* both cases of the reference, twice */
+	judge_text(evaluator, loop, "fourth");
+	ok(kept.outcome == GK_PASS && !kept.speedup.measured, "a reference that we fail to time leaves speed unmeasured");
+	judge_text(evaluator, loop, "fifth");
+	ok(kept.outcome == GK_PASS && kept.speedup.measured, "and is judged again for the next candidate");
+	gk_evaluator_close(evaluator);
+}
+
+static void large_outputs_do_not_stop_the_loop(struct gk_loop *loop)
+{
+	struct gk_err e = {0};
+	enum { MANY = 1 << 18 };
+	double *want = gk_alloc_array(MANY, sizeof *want);
+	struct gk_case c = {.id = "large"};
+	struct oracle_set set = {0};
+	uint64_t size = MANY * sizeof(float);
+	struct compared *compared = NULL;
+	int fd = gk_memfd_new("got", size, &e), other = gk_memfd_new("got", size, &e), want_fd = gk_memfd_from("want", want, MANY * sizeof *want, &e);
+	struct compared_request request = {&task, &c, &set, &fd, &size, 1};
+	struct gk_tensor t = {.dtype = GK_F32, .rank = 1, .shape = {MANY}, .strides = {1}, .bytes = size};
+
+	set.data.output_count = 1;
+	set.data.outputs[0] = set.data.want[0] = t;
+	set.data.want[0].dtype = GK_F64;
+	set.data.want[0].bytes = MANY * sizeof *want;
+	set.want_fds = &want_fd;
+	verdicts = 0;
+	is_int(compared_start(loop, &request, count_one, NULL, &compared, &e), 0, "a comparison of a megabyte");
+	ok(!compared_is_done(compared), "goes on in a thread");
+	for (int i = 0; i < 10000 && verdicts < 1; i++) {
+		gk_loop_turn(loop, false);
+		usleep(1000);
+	}
+	ok(compared_is_done(compared) && compared_outputs(compared)->wrong == 1, "and says when it is done");
+	compared_free(compared);
+	request.fds = &other;
+	compared_start(loop, &request, count_one, NULL, &compared, &e);
+	compared_free(compared);
+	for (int i = 0; i < 100; i++) {
+		gk_loop_turn(loop, false);
+		usleep(1000);
+	}
+	is_int(verdicts, 1, "one that was given up tells nothing");
+	close(fd);
+	close(other);
+	close(want_fd);
+	free(want);
+}
+
+static void it_can_be_closed_while_it_measures(struct gk_loop *loop)
+{
+	for (int turns = 0; turns < 60; turns += 2) {
+		struct script s;
+		struct gk_evaluator *evaluator = open_gpu(&s, loop);
+
+		gk_evaluator_submit(evaluator, &timed_task, "a", 1, done, NULL);
+		gk_evaluator_submit(evaluator, &timed_task, "b", 1, done, NULL);
+		for (int i = 0; i < turns; i++)
+			gk_loop_turn(loop, false);
+		gk_evaluator_close(evaluator);
+		for (int i = 0; i < 5; i++)
+			gk_loop_turn(loop, false);
+	}
+	ok(true, "closing while it measures leaves nothing behind");
+}
+
 int main(void)
 {
 	struct gk_err e = {0};
@@ -371,10 +673,28 @@ int main(void)
 		cases[i] = (struct gk_case){
 			.id = i ? "N=2" : "N=1", .params = json_object(), .exec = true, .cpu = true};
 	gk_hash_hex(ADD_GOOD, strlen(ADD_GOOD), hash);
+	memcpy(timed_cases, cases, sizeof cases);
+	timed_cases[1].perf = true;
+	timed_cases[2] = (struct gk_case){.id = "N=3", .params = cases[0].params, .perf = true};
+	timed_task = task;
+	timed_task.hash[0] = 't';
+	timed_task.cases = timed_cases;
+	timed_task.case_count = 3;
+	timed_task.reference = "reference";
+	timed_task.reference_size = strlen("reference");
 	the_same_text_is_judged_once(loop);
 	many_wait_for_their_turn(loop);
 	failures_of_ours_are_not_kept(loop);
 	it_can_be_closed_at_any_time(loop);
+	what_is_right_is_measured(loop);
+	two_files_are_measured_against_each_other(loop);
+	nothing_is_timed_unless_wanted(loop);
+	a_reference_that_fails_is_nobody_elses_fault(loop);
+	cheating_is_a_verdict(loop);
+	our_failures_are_tried_again(loop);
+	large_outputs_do_not_stop_the_loop(loop);
+	it_can_be_closed_while_it_measures(loop);
+	gk_verdict_release(&kept);
 	for (int i = 0; i < 2; i++)
 		json_decref(cases[i].params);
 	gk_loop_free(loop);
