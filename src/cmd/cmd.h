@@ -40,6 +40,7 @@ gk_command_fn gk_cmd_doctor;
 gk_command_fn gk_cmd_redteam;
 gk_command_fn gk_cmd_launcher;
 gk_command_fn gk_cmd_eval;
+gk_command_fn gk_cmd_bench;
 gk_command_fn gk_cmd_capture;
 
 #endif

@@ -20,9 +20,10 @@
 #include "cmd.h"
 #include "loop/loop.h"
 #include "option.h"
+#include "peers.h"
 #include "run/evaluator.h"
 #include "task/task.h"
-#include "view/term.h"
+#include "view/judged.h"
 
 #define MAX_SOURCE   ((size_t)1 << 20)
 #define MAX_REQUESTS 64 /* of --jsonl, under way; more wait in the pipe */
@@ -31,7 +32,7 @@ enum { SCHEMA_VERSION = 1 };
 
 static const struct gk_command_help help = {
 	"eval", "TARGET [-c FILE|DIR|-] [--json|--jsonl]",
-	"Judge candidates: lint, capture, execution, comparison",
+	"Judge candidates: lint, capture, execution, comparison, timing",
 	"TARGET is a suite, a task folder or a task id. Without -c each task's own reference is judged. With "
         "a folder,\n"
 	"TASK.py in it is the candidate for TASK; for a single task every .py file is one. \"-c -\" reads "
@@ -58,7 +59,9 @@ struct eval {
 	struct gk_evaluator *evaluator;
 	struct gk_term term;
 	const char *candidate; /* -c */
-	bool json, jsonl;
+	const char *samples; /* --samples: file for the raw times, or NULL */
+	json_t *kept;        /* of it, until the end */
+	bool json, jsonl, basis_is_told;
 	struct GK_VEC(struct item *) items;
 	size_t done_count, failed, infra, bad_input;
 	struct gk_watch *watch; /* requests on standard input */
@@ -89,38 +92,25 @@ static void print_line(const json_t *json)
 	fflush(stdout);
 }
 
-static enum gk_tone tone_of(enum gk_outcome outcome)
+/* Raw times of the verdict's cases, while the verdict still has them. */
+static void keep_samples(const struct item *item, const struct gk_verdict *v)
 {
-	return outcome == GK_PASS ? GK_GOOD : outcome == GK_FAIL ? GK_BAD : GK_WARN;
-}
-
-static size_t count_exec(const struct gk_verdict *v)
-{
-	size_t count = 0;
-
 	for (size_t i = 0; i < v->case_count; i++)
-		count += strcmp(v->cases[i].part, "exec") == 0;
-	return count;
+		if (v->cases[i].samples)
+			json_array_append_new(item->eval->kept,
+			                      json_pack("{s:s, s:s, s:s, s:O}", "task", item->task->id, "candidate", item->name,
+			                                "case", v->cases[i].case_id, "timed", v->cases[i].samples));
 }
 
-static void print_block(const struct gk_term *term, const struct item *item, const struct gk_verdict *v)
+static void print_verdict(struct eval *eval, const struct item *item, const struct gk_verdict *v)
 {
-	gk_term_print(term, tone_of(v->outcome), "%-9s", gk_outcome_names[v->outcome]);
-	gk_term_print(term, GK_BOLD, " %s", item->task->id);
-	gk_term_print(term, GK_PLAIN, "  %s", item->name);
-	if (v->outcome != GK_PASS)
-		gk_term_print(term, GK_PLAIN, "  %s at %s", v->kind, gk_stage_names[v->stage]);
-	gk_term_print(term, GK_DIM, "\n  call %s, exec %s, evidence %s%s, speed %s; %zu cases executed",
-	              v->call ? "yes" : "no", v->exec ? "yes" : "no", gk_evidence_names[v->evidence],
-	              v->compiled ? ", compiled" : "", v->speedup.measured ? "measured" : "not measured", count_exec(v));
-	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms", v->stages_ms[GK_STAGE_LINT],
-	              v->stages_ms[GK_STAGE_CALL]);
-	if (v->kernels)
-		gk_term_print(term, GK_DIM, " (lowering %.0f ms)", v->lower_ms);
-	gk_term_print(term, GK_DIM, ", exec %.0f ms\n", v->stages_ms[GK_STAGE_EXEC]);
-	if (v->message && v->message[0])
-		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
-	fflush(term->out);
+	if (!eval->basis_is_told) {
+		gk_json_auto *peers = gk_cmd_peers(eval->evaluator);
+
+		gk_judged_print_basis(&eval->term, peers);
+		eval->basis_is_told = true;
+	}
+	gk_judged_print(&eval->term, item->task->id, item->name, v);
 }
 
 static void count_outcome(struct eval *eval, const struct gk_verdict *v)
@@ -144,10 +134,12 @@ static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	(void)id;
 	item->is_done = true;
 	count_outcome(eval, verdict);
+	if (eval->kept)
+		keep_samples(item, verdict);
 	if (eval->json || eval->jsonl)
 		item->result = result_json(item, verdict);
 	else
-		print_block(&eval->term, item, verdict);
+		print_verdict(eval, item, verdict);
 	gk_verdict_release(verdict);
 	if (eval->jsonl) {
 		print_line(item->result);
@@ -415,7 +407,8 @@ static int run_loop(struct eval *eval, struct gk_err *e)
 
 static void print_json(const struct eval *eval)
 {
-	gk_json_auto *all = json_pack("{s:i, s:[]}", "schema_version", SCHEMA_VERSION, "results");
+	gk_json_auto *all = json_pack("{s:i, s:o, s:[]}", "schema_version", SCHEMA_VERSION, "peers",
+	                              gk_cmd_peers(eval->evaluator), "results");
 	gk_free_auto char *text = NULL;
 
 	for (size_t i = 0; i < eval->items.count; i++)
@@ -451,8 +444,17 @@ static void eval_release(struct eval *eval)
 	}
 	gk_vec_release(&eval->items);
 	gk_buf_release(&eval->input);
+	json_decref(eval->kept);
 	gk_suite_free(eval->suite);
 	gk_arena_release(&eval->arena);
+}
+
+static int write_samples(const struct eval *eval, struct gk_err *e)
+{
+	gk_json_auto *all = json_pack("{s:i, s:O}", "schema_version", SCHEMA_VERSION, "samples", eval->kept);
+	gk_free_auto char *text = gk_json_text(all);
+
+	return gk_file_write(eval->samples, text, strlen(text), e);
 }
 
 static int run_eval(struct eval *eval, const struct gk_evaluator_options *options, struct gk_err *e)
@@ -465,6 +467,8 @@ static int run_eval(struct eval *eval, const struct gk_evaluator_options *option
 		return -1;
 	if (eval->json)
 		print_json(eval);
+	if (eval->samples && write_samples(eval, e) < 0)
+		return -1;
 	return gk_stdout_flush(e);
 }
 
@@ -511,6 +515,12 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	         .value = &containment, .choices = gk_containment_names},
 		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs,
 	         .min = 1, .max = 256},
+		{0, "no-timing", GK_OPTION_FLAG, NULL, "correctness alone: nothing is timed",
+	         .value = &options.skip_perf},
+		{0, "samples", GK_OPTION_TEXT, "FILE", "write the raw times as JSON (docs/timing.md)",
+	         .value = &eval.samples},
+		{0, "launcher", GK_OPTION_TEXT, "COMMAND", "what serves a GPU elsewhere: 'ssh HOST geak launcher'",
+	         .value = &options.launcher},
 		{0},
 	};
 	int done = gk_options_read(&help, table, &argc, argv, e), code;
@@ -529,6 +539,8 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 		return -1;
 	options.rounds = (int)rounds;
 	options.parallel = (int)jobs;
+	if (eval.samples)
+		eval.kept = json_array();
 	make_secret(seed, options.secret);
 	batch.target = argc > 1 ? argv[1] : NULL;
 	if (batch.input)

@@ -10,6 +10,7 @@ const struct gk_command gk_commands[] = {
 	{"log", gk_cmd_log, "list a run's attempts", false},
 	{"show", gk_cmd_show, "show one attempt in full", false},
 	{"eval", gk_cmd_eval, "judge candidates that exist already", false},
+	{"bench", gk_cmd_bench, "time two kernels against each other", false},
 	{"capture", gk_cmd_capture, "show a candidate's launch plan", false},
 	{"task", gk_cmd_task, "list, show and check tasks", false},
 	{"redteam", gk_cmd_redteam, "try to cheat the judge, in every way that is known", false},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "fact/redteam.h"
 #include "page_parts.h"
 #include "view/html.h"
 #include "view/perf.h"
@@ -226,6 +227,23 @@ static void add_undecided(struct page *page, const struct counts *counts)
 		gk_buf_add_text(page->out, "<li><b>Not finished:</b> winners are confirmed at the end of a run.</li>");
 }
 
+/* What was tried to cheat this judge, on the machine that writes the page. */
+static void add_redteam(struct page *page)
+{
+	struct gk_redteam_last last;
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (!gk_redteam_last(&last)) {
+		gk_buf_add_text(page->out, "<li><b>Not tried:</b> <code>geak redteam</code> has not run on the machine that wrote this "
+		                "page.</li>");
+		return;
+	}
+	gk_redteam_words(&last, &words);
+	gk_buf_add_text(page->out, "<li><b>Red team</b> on the machine that wrote this page: ");
+	gk_html_text(page->out, gk_buf_text(&words), 300);
+	gk_buf_add_text(page->out, ".</li>");
+}
+
 void page_unmeasured(struct page *page)
 {
 	struct counts counts = count_all(page->story);
@@ -236,5 +254,6 @@ void page_unmeasured(struct page *page)
 	add_undecided(page, &counts);
 	add_hardware(page);
 	add_missing_layers(page);
+	add_redteam(page);
 	gk_buf_add_text(page->out, "</ul></div>\n");
 }

@@ -152,6 +152,18 @@ static const struct gk_perf_case *case_of(const struct gk_perf_case *cases, size
 	return NULL;
 }
 
+static void add_batch_words(struct page *page, const json_t *batch)
+{
+	if (!json_is_number(json_object_get(batch, "b_ms")))
+		return;
+	gk_buf_printf(page->out, "In batches of %lld calls: reference ",
+	              (long long)json_integer_value(json_object_get(batch, "calls")));
+	gk_perf_add_ms(page->out, json_number_value(json_object_get(batch, "a_ms")));
+	gk_buf_add_text(page->out, ", winner ");
+	gk_perf_add_ms(page->out, json_number_value(json_object_get(batch, "b_ms")));
+	gk_buf_add_text(page->out, " each. ");
+}
+
 static void add_strip_words(struct page *page, const json_t *timed, const struct gk_perf_case *one)
 {
 	const json_t *host = json_object_get(timed, "host");
@@ -169,6 +181,7 @@ static void add_strip_words(struct page *page, const json_t *timed, const struct
 		gk_perf_add_ms(page->out, json_number_value(json_object_get(host, "b_ms")));
 		gk_buf_add_text(page->out, ". ");
 	}
+	add_batch_words(page, json_object_get(timed, "batch"));
 	if (isfinite(one->held_ms))
 		gk_buf_printf(page->out, "The GPU was held for %.0f ms.", one->held_ms);
 	gk_buf_add_text(page->out, "</p>");

@@ -451,13 +451,28 @@ const char *gk_peers_device(const json_t *peers)
 	return or_empty(json_string_value(json_object_get(json_object_get(peers, "launcher"), "kind")));
 }
 
+/* What makes times on it worth less: it is a part of a GPU, or not alone there. */
+static void add_company(struct gk_buf *out, const json_t *launcher)
+{
+	const char *partition = json_string_value(json_object_get(launcher, "partition"));
+	long long others = json_integer_value(json_object_get(launcher, "others"));
+
+	if (partition && strcmp(partition, "none") != 0 && *partition)
+		gk_buf_printf(out, ", a partition (%s)", partition);
+	if (others > 0)
+		gk_buf_printf(out, ", in use by %lld other %s", others, others == 1 ? "process" : "processes");
+}
+
 void gk_peers_add_words(struct gk_buf *out, const json_t *peers)
 {
 	const char *device = gk_peers_device(peers);
 	const char *target = json_string_value(json_object_get(json_object_get(peers, "launcher"), "target"));
 
-	if (device[0])
-		gk_buf_printf(out, "on %s%s%s%s, ", device, target ? " (" : "", target ? target : "", target ? ")" : "");
+	if (device[0]) {
+		gk_buf_printf(out, "on %s%s%s%s", device, target ? " (" : "", target ? target : "", target ? ")" : "");
+		add_company(out, json_object_get(peers, "launcher"));
+		gk_buf_add_text(out, ", ");
+	}
 	gk_buf_printf(out, "containment: %s", gk_peers_containment(peers));
 	if (gk_peers_missing(peers)[0])
 		gk_buf_printf(out, " (without %s)", gk_peers_missing(peers));

@@ -1,0 +1,89 @@
+#include "view/judged.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "view/perf.h"
+#include "view/story.h"
+
+static enum gk_tone tone_of(enum gk_outcome outcome)
+{
+	return outcome == GK_PASS ? GK_GOOD : outcome == GK_FAIL ? GK_BAD : GK_WARN;
+}
+
+static size_t count_part(const struct gk_verdict *v, const char *part)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->case_count; i++)
+		count += strcmp(v->cases[i].part, part) == 0;
+	return count;
+}
+
+static void print_times(const struct gk_term *term, const struct gk_verdict *v)
+{
+	gk_term_print(term, GK_DIM, "; lint %.0f ms, call %.0f ms", v->stages_ms[GK_STAGE_LINT],
+	              v->stages_ms[GK_STAGE_CALL]);
+	if (v->kernels)
+		gk_term_print(term, GK_DIM, " (lowering %.0f ms)", v->lower_ms);
+	gk_term_print(term, GK_DIM, ", exec %.0f ms", v->stages_ms[GK_STAGE_EXEC]);
+	if (v->stages_ms[GK_STAGE_PERF] > 0)
+		gk_term_print(term, GK_DIM, ", perf %.0f ms", v->stages_ms[GK_STAGE_PERF]);
+	if (v->spent.gpu > 0)
+		gk_term_print(term, GK_DIM, ", GPU held %.0f ms", v->spent.gpu);
+	gk_term_print(term, GK_DIM, "\n");
+}
+
+static void print_cases(const struct gk_term *term, const struct gk_verdict *v, const char *a, const char *b)
+{
+	struct gk_table table;
+
+	if (count_part(v, "perf") == 0)
+		return;
+	gk_perf_table(v, a, b, &table);
+	gk_table_print(&table, term);
+	gk_table_release(&table);
+}
+
+void gk_judged_print(const struct gk_term *term, const char *task, const char *candidate,
+                     const struct gk_verdict *v)
+{
+	gk_buf_auto speed = GK_BUF_INIT;
+
+	gk_term_print(term, tone_of(v->outcome), "%-9s", gk_outcome_names[v->outcome]);
+	gk_term_print(term, GK_BOLD, " %s", task);
+	gk_term_print(term, GK_PLAIN, "  %s", candidate);
+	if (v->outcome != GK_PASS)
+		gk_term_print(term, GK_PLAIN, "  %s at %s", v->kind, gk_stage_names[v->stage]);
+	gk_term_print(term, GK_DIM, "\n  evidence %s%s, call %s, exec %s; %zu cases executed", gk_evidence_names[v->evidence],
+	              v->compiled ? ", compiled" : "", v->call ? "yes" : "no", v->exec ? "yes" : "no",
+	              count_part(v, "exec"));
+	print_times(term, v);
+	gk_perf_add_line(&speed, v);
+	gk_term_print(term, v->speedup.measured ? GK_BOLD : GK_DIM, "  perf %s\n", gk_buf_text(&speed));
+	if (v->message && v->message[0])
+		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
+	print_cases(term, v, "reference", "candidate");
+	fflush(term->out);
+}
+
+void gk_judged_print_basis(const struct gk_term *term, const json_t *peers)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	gk_peers_add_words(&words, peers);
+	gk_term_print(term, GK_DIM, "%s\n", gk_buf_text(&words));
+}
+
+void gk_judged_print_comparison(const struct gk_term *term, const struct gk_verdict *v, const char *a, const char *b)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+	enum gk_tone tone = v->speedup.within_noise ? GK_WARN : v->speedup.mean > 1 ? GK_GOOD : GK_BAD;
+
+	print_cases(term, v, a, b);
+	gk_perf_add_comparison(&words, &v->speedup, a, b);
+	gk_term_print(term, tone, "\n%s\n", gk_buf_text(&words));
+	for (size_t i = 0; i < json_array_size(v->notes); i++)
+		gk_term_print(term, GK_DIM, "note: %s\n", json_string_value(json_array_get(v->notes, i)));
+	fflush(term->out);
+}
