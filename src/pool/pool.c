@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "work.h"
 
+#define MOST_FILES 65536
 #define START_MS   120000
 #define ANSWER_MS  120000
 #define CAPTURE_MS 40000
@@ -155,6 +157,17 @@ static int64_t deadline(int64_t wanted, const char *variable, int64_t standard)
 	return text && gk_text_to_int(text, &seconds) && seconds > 0 && seconds < 1000000 ? seconds * 1000 : standard;
 }
 
+/* Tensors are memory files, thousands of them where many candidates are under way. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MOST_FILES)
+		return;
+	limit.rlim_cur = limit.rlim_max < MOST_FILES ? limit.rlim_max : MOST_FILES;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void copy_options(struct pool *pool, const struct gk_pool_options *options)
 {
 	pool->python = gk_strdup(options->python ? options->python : "python3");
@@ -187,6 +200,7 @@ struct gk_runner *gk_pool_open(struct gk_loop *loop, const struct gk_pool_option
 		pool->crews[i].pool = pool;
 		pool->crews[i].role = (enum role)i;
 	}
+	raise_file_limit();
 	gk_box_adopt_orphans();
 	pool->group.fd = -1;
 	if (pool->box)

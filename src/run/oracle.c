@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -68,9 +69,29 @@ static struct oracle_set *longest_unused(struct oracle *oracle)
 	return found;
 }
 
+static size_t count_files(const struct oracle *oracle)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < oracle->sets.count; i++) {
+		const struct oracle_set *set = oracle->sets.entries[i].value.pointer;
+
+		count += set->input_count + set->want_count;
+	}
+	return count;
+}
+
+/* Each tensor is a memory file, and 1024 open files are the usual limit; half of it is for the rest. */
+static size_t most_files(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (size_t)limit.rlim_cur / 2 : 32768;
+}
+
 static void drop_over_ceiling(struct oracle *oracle)
 {
-	while (oracle->bytes > oracle->ceiling) {
+	while (oracle->bytes > oracle->ceiling || count_files(oracle) > most_files()) {
 		struct oracle_set *set = longest_unused(oracle);
 
 		if (!set)
