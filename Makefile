@@ -90,9 +90,11 @@ $B/tests/%: tests/%.c $B/libgeak.a
 CFLAGS_vm := -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing
 
 # Drivers that are none, for tests of the GPU's devices: no GPU is needed for them.
-STANDINS := $B/tests/standin/libcuda.so.1 $B/tests/standin/libamdhip64.so
+STANDINS := $(addprefix $B/tests/standin/,libcuda.so.1 libamdhip64.so libhealth.so)
 $B/tests/standin/libcuda.so.1: STANDIN = -DCUDA
-$(STANDINS): tests/standin/driver.c
+$B/tests/standin/libhealth.so: tests/standin/health.c
+$(filter-out %libhealth.so,$(STANDINS)): tests/standin/driver.c
+$(STANDINS):
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=c11 $(OPT) $(WARN) $(STANDIN) -fPIC -shared -o $@ $<
 

@@ -328,6 +328,7 @@ static int read_numbers(struct time_job *job, const struct gk_node *root, struct
 	if (seed.value && gk_node_int(&seed, 0, INT64_MAX, &value, e) < 0)
 		return -1;
 	job->seed = (uint64_t)value;
+	gk_random_seed(&job->random, job->seed ^ 0x74696d65u);
 	value = 0;
 	if (loads.value && gk_node_int(&loads, 0, TIME_LOADS, &value, e) < 0)
 		return -1;

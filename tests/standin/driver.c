@@ -14,9 +14,17 @@
  *   flags x, y, out, n        out is of bytes: x[i] > y[i]
  *   trap, wild                end with the driver's errors for these, which stay
  *   hang                      never ends
+ *   noisy                     as add, but out[0] is another each time
+ *   lazy, late, creep         as add for 40 launches; then writes nothing, traps, strays
+ *   fill, flush, scrub, set_bN, copy_bN   as plan/helper.h says them
+ *
+ * Others do as add. STANDIN_MS="add=0.05 fill=0.001" is what kernels take by the clock of events (others: nothing),
+ * STANDIN_REAL what they really take, in the same form; STANDIN_JITTER=0.1 lets the former vary by 10 %.
+ * STANDIN_RISE=0.001 makes every load of a kernel slower than the one before by so much. Without STANDIN_MS an
+ * event is 1 ms behind the one before.
  *
  * STANDIN_FAULT="cuMemCreate:2=2" makes the second call of cuMemCreate answer 2.
- * STANDIN_GPUS: how many there are (1). STANDIN_PCI: bus number of the first.
+ * STANDIN_TARGET: HIP's (gfx942). STANDIN_GPUS: how many there are (1). STANDIN_PCI: bus number of the first.
  * STANDIN_NO_MAP: no virtual memory management. STANDIN_LIES: copies come back wrong.
  */
 #include <stdarg.h>
@@ -26,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef CUDA
@@ -40,13 +49,16 @@ enum { GRANULE = 2 << 20, HEADER = 64, MAX_PARAMS = 32, PROGRAM = 64 };
 
 struct module {
 	char kernel[16];
+	int number; /* of all loads of kernels of that name */
 	int sizes[MAX_PARAMS], count;
 };
 struct memory {
 	size_t size;
 };
 
-static int stuck; /* an error that stays */
+static int stuck;         /* an error that stays */
+static double gpu_now_ms; /* the clock of events */
+static int launches;      /* of kernels that change their ways */
 
 /* A driver's memory goes with the process: what a caller did not give back is no leak, as long as it is known. */
 static void *keep(void *memory)
@@ -112,6 +124,7 @@ static int injected(const char *name)
 FUNCTION(cuInit, hipInit, unsigned flags)
 {
 	stuck = 0; /* as in a fresh process */
+	launches = 0;
 	ENTER(NAME(cuInit, hipInit), "%u", flags);
 	return 0;
 }
@@ -152,8 +165,10 @@ FUNCTION(cuDeviceGetAttribute, hipDeviceGetAttribute, int *value, int which, int
 	*value = 7;
 	if (which == NAME(102, 89)) /* can map */
 		*value = getenv("STANDIN_NO_MAP") == NULL;
-	if (which == 75) /* of CUDA: capability; of HIP: shared memory */
-		*value = NAME(9, 65536);
+	if (which == NAME(97, 74)) /* shared memory of a block */
+		*value = 65536;
+	if (which == NAME(75, -1)) /* capability */
+		*value = 9;
 	if (which == NAME(76, 10))
 		*value = NAME(0, 1);
 	return 0;
@@ -215,9 +230,11 @@ int hipSetDevice(int device)
 int hipGetDevicePropertiesR0600(void *properties, int device);
 int hipGetDevicePropertiesR0600(void *properties, int device)
 {
+	const char *target = getenv("STANDIN_TARGET");
+
 	ENTER(hipGetDevicePropertiesR0600, "%d", device);
 	memset(properties, 0, 1472);
-	strcpy((char *)properties + 1160, "gfx942:sramecc+:xnack-"); /* NOLINT */
+	snprintf((char *)properties + 1160, 256, "%s:sramecc+:xnack-", target ? target : "gfx942");
 	return 0;
 }
 #endif
@@ -408,7 +425,7 @@ FUNCTION(cuStreamSynchronize, hipStreamSynchronize, void *stream)
 FUNCTION(cuEventCreate, hipEventCreateWithFlags, void **event, unsigned flags)
 {
 	ENTER(NAME(cuEventCreate, hipEventCreateWithFlags), "%u", flags);
-	*event = keep(malloc(sizeof(int)));
+	*event = keep(malloc(sizeof(double)));
 	return 0;
 }
 
@@ -420,11 +437,10 @@ FUNCTION(cuEventDestroy_v2, hipEventDestroy, void *event)
 
 FUNCTION(cuEventRecord, hipEventRecord, void *event, void *stream)
 {
-	static int now;
-
 	(void)stream;
 	ENTER(NAME(cuEventRecord, hipEventRecord), "%s", "");
-	*(int *)event = ++now;
+	gpu_now_ms += getenv("STANDIN_MS") ? 0 : 1;
+	*(double *)event = gpu_now_ms;
 	return 0;
 }
 
@@ -438,11 +454,65 @@ FUNCTION(cuEventSynchronize, hipEventSynchronize, void *event)
 FUNCTION(cuEventElapsedTime, hipEventElapsedTime, float *ms, const void *from, const void *to)
 {
 	ENTER(NAME(cuEventElapsedTime, hipEventElapsedTime), "%s", "");
-	*ms = (float)(*(const int *)to - *(const int *)from);
+	*ms = (float)(*(const double *)to - *(const double *)from);
 	return 0;
 }
 
+/* "add=0.05 fill=0.001" in the environment: the number behind a kernel's name, 0 without one. */
+static double number_of(const char *variable, const char *kernel)
+{
+	const char *text = getenv(variable);
+	char name[32];
+	double value;
+	int used;
+
+	for (; text && sscanf(text, " %31[^= ]=%lf%n", name, &value, &used) == 2; text += used)
+		if (strcmp(name, kernel) == 0)
+			return value;
+	return 0;
+}
+
+/* From -1 to 1, the same numbers in every process. */
+static double jitter(void)
+{
+	static uint32_t state = 1;
+
+	state = state * 1664525 + 1013904223;
+	return state / 2147483648.0 - 1;
+}
+
+static void pass_time(const struct module *m)
+{
+	const char *by = getenv("STANDIN_JITTER"), *rise = getenv("STANDIN_RISE");
+	double real = number_of("STANDIN_REAL", m->kernel), ms = number_of("STANDIN_MS", m->kernel);
+	struct timespec from, now;
+
+	ms *= 1 + (by ? atof(by) * jitter() : 0);
+	gpu_now_ms += ms + (ms > 0 && rise ? atof(rise) * m->number : 0);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - from.tv_sec) * 1e3 + (now.tv_nsec - from.tv_nsec) / 1e6 < real);
+}
+
 /* ---- modules ---- */
+
+/* How many loads of that kernel there were before. */
+static int count_load(const char *kernel)
+{
+	static struct {
+		char name[16];
+		int count;
+	} known[32];
+
+	for (int i = 0; i < 32; i++) {
+		if (known[i].name[0] && strcmp(known[i].name, kernel) != 0)
+			continue;
+		snprintf(known[i].name, sizeof known[i].name, "%s", kernel);
+		return known[i].count++;
+	}
+	return 0;
+}
 
 FUNCTION(cuModuleLoadData, hipModuleLoadData, void **module, const void *image)
 {
@@ -454,6 +524,7 @@ FUNCTION(cuModuleLoadData, hipModuleLoadData, void **module, const void *image)
 	if (sscanf(text, "%15s%n", m->kernel, &used) == 1)
 		for (text += used; m->count < MAX_PARAMS && sscanf(text, "%d%n", &size, &used) == 1; text += used)
 			m->sizes[m->count++] = size;
+	m->number = count_load(m->kernel);
 	ENTER(NAME(cuModuleLoadData, hipModuleLoadData), "%s of %d", m->kernel, m->count);
 	return 0;
 }
@@ -486,6 +557,8 @@ static void add(const struct module *m, void **params, uint32_t programs)
 		out[n] = 1;
 	if (strcmp(m->kernel, "input") == 0)
 		x[0] += 1;
+	if (strcmp(m->kernel, "noisy") == 0)
+		out[0] = (float)++launches;
 }
 
 static void flags(void **params)
@@ -497,9 +570,87 @@ static void flags(void **params)
 		out[i] = x[i] > y[i];
 }
 
+/* ---- geak's own kernels ---- */
+
+enum { BLOCK = 4096, RANK = 8 };
+
+static void fill_words(void **params, uint32_t programs)
+{
+	uint32_t *words = *(uint32_t **)params[0], state = *(uint32_t *)params[2] * 2654435761u + 1;
+	int64_t count = *(int64_t *)params[1];
+
+	for (int64_t i = 0; i < count && i < (int64_t)programs * BLOCK; i++) {
+		state ^= state << 13;
+		state ^= state >> 17;
+		state ^= state << 5;
+		words[i] = state ? state : (state = 1);
+	}
+}
+
+static void sink_words(uint32_t *sink, uint32_t programs)
+{
+	for (uint32_t i = 0; i < programs; i++)
+		sink[i] = i;
+}
+
+/* set_bN and copy_bN: pointers followed by strides, then the shape, then the bits of set. */
+static void strided(const struct module *m, void **params)
+{
+	bool is_copy = strncmp(m->kernel, "copy_", 5) == 0;
+	int size = atoi(strchr(m->kernel, '_') + 2), shape = is_copy ? 2 * (RANK + 1) : RANK + 1;
+	int64_t index[RANK] = {0}, total = 1;
+	char *to = *(char **)params[0], *from = is_copy ? *(char **)params[RANK + 1] : params[shape + RANK];
+
+	for (int d = 0; d < RANK; d++)
+		total *= *(int64_t *)params[shape + d];
+	for (int64_t n = 0; n < total; n++) {
+		int64_t dst = 0, src = 0, rest = n;
+
+		for (int d = RANK; d-- > 0; rest /= *(int64_t *)params[shape + d]) {
+			index[d] = rest % *(int64_t *)params[shape + d];
+			dst += index[d] * *(int64_t *)params[1 + d];
+			src += is_copy ? index[d] * *(int64_t *)params[RANK + 2 + d] : 0;
+		}
+		memcpy(to + dst * size, from + src * size, (size_t)size);
+	}
+}
+
+static bool run_own(const struct module *m, void **params, uint32_t programs)
+{
+	if (strcmp(m->kernel, "fill") == 0)
+		fill_words(params, programs);
+	else if (strcmp(m->kernel, "flush") == 0)
+		sink_words(*(uint32_t **)params[2], programs);
+	else if (strcmp(m->kernel, "scrub") == 0)
+		sink_words(*(uint32_t **)params[0], programs);
+	else if (strncmp(m->kernel, "set_b", 5) == 0 || strncmp(m->kernel, "copy_b", 6) == 0)
+		strided(m, params);
+	else
+		return false;
+	return true;
+}
+
+/* Kernels that behave for a while. */
+static void run_late(const struct module *m, void **params, uint32_t programs)
+{
+	bool is_late = ++launches > 40;
+
+	if (is_late && strcmp(m->kernel, "late") == 0)
+		stuck = 719;
+	else if (!is_late || strcmp(m->kernel, "creep") == 0)
+		add(m, params, programs);
+	if (is_late && strcmp(m->kernel, "creep") == 0)
+		(*(float **)params[2])[*(int *)params[3]] = 1;
+}
+
 static void run(const struct module *m, void **params, uint32_t programs)
 {
-	if (strcmp(m->kernel, "trap") == 0)
+	pass_time(m);
+	if (run_own(m, params, programs))
+		return;
+	if (strcmp(m->kernel, "lazy") == 0 || strcmp(m->kernel, "late") == 0 || strcmp(m->kernel, "creep") == 0)
+		run_late(m, params, programs);
+	else if (strcmp(m->kernel, "trap") == 0)
 		stuck = 719;
 	else if (strcmp(m->kernel, "wild") == 0)
 		stuck = 700;
