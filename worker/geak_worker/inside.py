@@ -9,6 +9,7 @@ import faulthandler
 import os
 import signal
 import sys
+import tempfile
 from typing import Any, Dict, List
 
 from .box import BoxError, LibraryBox, Limits, PlainBox
@@ -72,6 +73,7 @@ def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], 
             os.environ.update(environment(tmp))
             os.makedirs(tmp, exist_ok=True)
             os.chdir(tmp)
+            tempfile.tempdir = tmp  # the zygote has asked before, and the answer was kept
         except (BoxError, FrameError, OSError) as error:
             os.write(ready, str(error).encode()[:1000])
             os._exit(125)

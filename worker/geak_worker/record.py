@@ -11,6 +11,7 @@ table that is built in five operations is one step, whatever its history.
 
 from __future__ import annotations
 
+import array
 import ctypes
 import hashlib
 from collections import Counter
@@ -169,6 +170,7 @@ class Recorder:
         """The shortest step that writes the bytes of `twin`."""
         raw = raw_bytes(twin)
         size = dtype.itemsize
+        self._no_addresses(raw, dtype)
         if raw == raw[:size] * (len(raw) // size):
             return {"op": "fill", "dst": dst, "bits": "0x" + raw[:size][::-1].hex()}
         if dtype in INTEGERS:
@@ -185,6 +187,18 @@ class Recorder:
                 "Compute it in the kernel",
             )
         return {"op": "data", "dst": dst, "hex": raw.hex()}
+
+    def _no_addresses(self, raw: bytes, dtype: torch.dtype) -> None:
+        """Addresses are known to a plan as arguments only: one in a table is no fault of the kernel's, but cannot be."""
+        if dtype not in (torch.int64, torch.uint64) or len(raw) > DATA_LIMIT:
+            return
+        for value in array.array("Q", raw):
+            if self.find_address(value) is not None:
+                raise self.refusals.refuse(
+                    NOT_CAPTURABLE,
+                    "upload",
+                    "the wrapper uploads a table of addresses; pass each tensor, or its address, as an argument",
+                )
 
     # ---- steps ----
 
