@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 enum { LOCK_WAIT_MS = 60000, LOCK_PAUSE_MS = 50, STREAM_ALONE = 1 };
 
@@ -149,9 +150,17 @@ static int try_all(struct gpu *gpu, struct gk_err *e)
 	return got;
 }
 
+static int64_t lock_wait_ms(void)
+{
+	const char *text = getenv("GEAK_LOCK_SECONDS");
+	int64_t seconds;
+
+	return text && gk_text_to_int(text, &seconds) && seconds >= 0 && seconds < 1000000 ? seconds * 1000 : LOCK_WAIT_MS;
+}
+
 static int take_gpu(struct gpu *gpu, struct gk_err *e)
 {
-	int64_t until = gk_clock_ns() + (int64_t)LOCK_WAIT_MS * 1000000;
+	int64_t until = gk_clock_ns() + lock_wait_ms() * 1000000;
 	int got;
 
 	if (gpu->options.gpu >= gpu->count)
@@ -358,6 +367,22 @@ static int check_code(const struct gpu *gpu, const struct gk_device_code *code, 
 	return 0;
 }
 
+/* The vendors' numbers agree: an image that is none, or of another version, or for no GPU here. */
+static int fail_load(struct gpu *gpu, int error, const struct gk_object *o, struct gk_err *e)
+{
+	enum { INVALID_IMAGE = 200, NO_BINARY = 209, INVALID_SOURCE = 218, UNKNOWN_VERSION = 222 };
+	bool is_refused = error == INVALID_IMAGE || error == NO_BINARY || error == INVALID_SOURCE || error == UNKNOWN_VERSION;
+	gk_json_auto *facts = is_refused ? gpu_facts(&gpu->device) : NULL;
+	const char *driver = json_string_value(json_object_get(facts, "driver_text"));
+	char what[1024];
+
+	snprintf(what, sizeof what, "loading a code object");
+	if (is_refused) /* the compilers are newer than the driver, as a rule */
+		snprintf(what, sizeof what, "the driver (%s) does not take code for %s that %s made; it may be too old for it",
+		         driver ? driver : gpu->vendor->name, o->target, o->toolchain);
+	return gpu_fail(gpu, error, what, e);
+}
+
 static struct gk_device_module *gpu_module_load(struct gk_device *device, const struct gk_device_code *code,
                                                 struct gk_err *e)
 {
@@ -375,7 +400,7 @@ static struct gk_device_module *gpu_module_load(struct gk_device *device, const 
 	if (!error)
 		error = gpu->call.module_function(&m->function, m->module, m->object->name);
 	if (error)
-		gpu_fail(gpu, error, "loading a code object", e);
+		fail_load(gpu, error, m->object, e);
 	if (!error && gpu->vendor->prepare(gpu, m->function, m->object, e) == 0)
 		return m;
 	gpu_module_free(device, m);

@@ -195,7 +195,7 @@ static int check_device(const struct peer *peer, const struct gk_node *hello, st
 
 	if (peer->crew->role != ROLE_LAUNCHER || !device || strcmp(device, pool->device) == 0)
 		return 0;
-	return gk_err_set(e, GK_ERR_INPUT,
+	return gk_err_set(e, GK_ERR_SYSTEM,
 	                  "the launcher serves %.20s, not %s: what follows its command line (--device %s) must reach it",
 	                  device, pool->device, pool->device);
 }
@@ -216,16 +216,16 @@ static int check_hello(struct peer *peer, struct gk_frame *frame, int64_t *slots
 	    gk_node_int(&count, 1, 1024, slots, e) < 0)
 		return -1;
 	if (number != GK_WIRE_PROTO)
-		return gk_err_set(e, GK_ERR_INPUT,
+		return gk_err_set(e, GK_ERR_SYSTEM,
 		                  "the %s speaks version %lld of the protocol, this geak version %d",
 		                  peer_name(peer), (long long)number, GK_WIRE_PROTO);
 	if (strcmp(text, peer_name(peer)) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "a %s was asked for, a %s answered", peer_name(peer),
+		return gk_err_set(e, GK_ERR_SYSTEM, "a %s was asked for, a %s answered", peer_name(peer),
 		                  text);
 	if (gk_node_string(&build, &text, e) < 0 || check_device(peer, &root, e) < 0)
 		return -1;
 	if (pool->build && !peer->writer.is_inline && strcmp(text, pool->build) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "the %s is of build %s, this geak of build %s",
+		return gk_err_set(e, GK_ERR_SYSTEM, "the %s is of build %s, this geak of build %s",
 		                  peer_name(peer), text, pool->build);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "view/chart.h"
 #include "view/diff.h"
 #include "view/html.h"
+#include "view/story.h"
 #include "view/table.h"
 
 /* What a table prints, into memory. */
@@ -164,8 +165,27 @@ static void maps_are_found_and_bounded(void)
 	json_decref(odd);
 }
 
+static void a_gpu_that_is_shared_is_told(void)
+{
+	json_t *peers = json_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:s}}", "launcher", "kind", "NVIDIA H200", "target", "sm_90",
+	                          "partition", "MIG", "others", 2, "containment", "level", "limits");
+	gk_buf_auto words = GK_BUF_INIT;
+
+	gk_peers_add_words(&words, peers);
+	is_text(gk_buf_text(&words),
+	        "on NVIDIA H200 (sm_90), a partition (MIG), in use by 2 other processes, containment: limits",
+	        "that a GPU is a part of one, or not alone, stands beside its name");
+	gk_buf_clear(&words);
+	json_object_set_new(json_object_get(peers, "launcher"), "partition", json_string("none"));
+	json_object_set_new(json_object_get(peers, "launcher"), "others", json_integer(0));
+	gk_peers_add_words(&words, peers);
+	is_text(gk_buf_text(&words), "on NVIDIA H200 (sm_90), containment: limits", "and nothing where it is whole and alone");
+	json_decref(peers);
+}
+
 int main(void)
 {
+	a_gpu_that_is_shared_is_told();
 	a_table_is_aligned_and_harmless();
 	a_table_as_file();
 	html_is_escaped_and_cut();
