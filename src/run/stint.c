@@ -202,8 +202,6 @@ static void send(struct stint *s, const struct gk_time_helper *helpers, size_t c
 	request.b = side_of(s, &s->x->b, &s->b, &inputs, b_indexes);
 	request.input_fds = inputs.fds;
 	request.input_count = inputs.count;
-	request.cap_ms = s->job->evaluator->options.cap_ms;
-	request.half_width = s->job->evaluator->options.half_width;
 	s->tries++;
 	judging_sent(s->job);
 	s->request = gk_runner_time(s->job->evaluator->runner, &request, timed, s);

@@ -148,6 +148,25 @@ static void add_success(struct page *page)
 	                "and that computes the right values (execution).</p></div>\n");
 }
 
+#define MAX_K 32
+
+/* What parallel trajectories are worth. */
+static void add_pass(struct page *page)
+{
+	size_t most = gk_story_pass_most(page->story);
+
+	if (most < 2)
+		return;
+	gk_buf_add_text(page->out, "<h2>pass@k</h2><div class=panel><table><tr><th>");
+	for (size_t k = 1; k <= most && k <= MAX_K; k++)
+		gk_buf_printf(page->out, "<th class=num>k = %zu", k);
+	gk_buf_add_text(page->out, "</tr><tr><td>correct</td>");
+	for (size_t k = 1; k <= most && k <= MAX_K; k++)
+		gk_buf_printf(page->out, "<td class=num>%.1f%%</td>", 100 * gk_story_pass(page->story, k));
+	gk_buf_printf(page->out, "</tr></table><p class='muted small'>How likely at least one of k trajectories of a task comes to a "
+	              "correct kernel: the unbiased estimate from the %zu there are, averaged over the tasks.</p></div>\n", most);
+}
+
 static void add_cell(struct page *page, const struct gk_story_task *task, const struct gk_story_line *line,
                      const struct gk_story_attempt *attempt)
 {
@@ -314,6 +333,7 @@ void gk_page_add(struct gk_buf *out, struct gk_store *store, const struct gk_sto
 	page_speed(&page);
 	page_facts(&page);
 	add_success(&page);
+	add_pass(&page);
 	add_grid(&page);
 	add_tasks(&page);
 	gk_buf_add_text(out, "<h2>What happened</h2>\n");

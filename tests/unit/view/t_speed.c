@@ -4,6 +4,7 @@
 #include "unit/run/script.h"
 
 #include "view/chart.h"
+#include "view/judged.h"
 #include "view/page.h"
 #include "view/perf.h"
 #include "view/story.h"
@@ -356,6 +357,56 @@ static void the_summary_tells_of_speed(const struct gk_story *story)
 	free(text);
 }
 
+/* --- one verdict --- */
+
+static void a_verdict_is_printed_with_its_figures(void)
+{
+	struct gk_case_result cases[MAX_CASES];
+	struct gk_verdict verdict;
+	struct gk_term term = {.width = 140, .height = 40};
+	char *text = NULL;
+	size_t size = 0;
+
+	make_verdict(&verdict, cases, 1);
+	verdict.stages_ms[GK_STAGE_PERF] = 412;
+	term.out = open_memstream(&text, &size);
+	gk_judged_print(&term, "flip", "mine.py", &verdict);
+	gk_judged_print_comparison(&term, &verdict, "a.py", "b.py");
+	fclose(term.out);
+	has(text, "evidence sealed, compiled, call yes, exec yes; 1 cases executed", "evidence first");
+	has(text, ", perf 412 ms", "the time that timing took");
+	has(text, "  perf 1.16x [1.14, 1.17], mean of 2 cases (worst 1.01x, geometric mean 1.15x, noise floor 0.6 %)", "the figure");
+	has(text, "M=4096,N=4096,dtype=float16   130.0 us   100.0 us        1.300x", "a table with a row per case");
+	has(text, "it needs 99 GB, the GPU has 80", "and what was not timed");
+	has(text, "b.py is 1.155x as fast as a.py [1.140, 1.170], noise floor 0.6 %: faster", "the comparison's sentence");
+	free(text);
+	drop_verdict(&verdict);
+}
+
+static void parallel_trajectories_have_pass_at_k(void)
+{
+	struct gk_err e = {0};
+	struct script_run run;
+	struct gk_story story;
+	gk_buf_auto page = GK_BUF_INIT;
+
+	gk_tree_remove(folder, &e);
+	if (script_prepare(&run, folder, 2, &e) < 0)
+		abort();
+	write_winner(run.options.store, 1, "row_softmax", 1); /* one of two trajectories, of one of three tasks */
+	gk_store_begin(run.options.store, &e);
+	for (int64_t id = 2; id <= 6; id++) {
+		add_event(run.options.store, id, 0, GK_EVENT_STARTED, json_pack("{s:s}", "task", "it"));
+		add_event(run.options.store, id, 1, GK_EVENT_STOPPED, json_pack("{s:s, s:s}", "reason", "iterations", "message", ""));
+	}
+	gk_store_commit(run.options.store, &e);
+	ok(gk_story_read(run.options.store, &story, &e) == 0 && gk_story_pass_most(&story) == 2, "trajectories are samples");
+	gk_page_add(&page, run.options.store, &story);
+	has(gk_buf_text(&page), "<td class=num>16.7%</td><td class=num>33.3%</td>", "the page has pass@k");
+	gk_story_release(&story);
+	script_end(&run);
+}
+
 int main(void)
 {
 	struct gk_err e = {0};
@@ -379,6 +430,8 @@ int main(void)
 	the_summary_tells_of_speed(&story);
 	gk_story_release(&story);
 	script_end(&run);
+	a_verdict_is_printed_with_its_figures();
+	parallel_trajectories_have_pass_at_k();
 	gk_tree_remove(folder, &e);
 	return done_testing();
 }
