@@ -4,6 +4,9 @@
  * the length of the stream; what is answered is forgotten. A line that cannot
  * be used is answered with an error record and the stream goes on.
  *
+ * A line may name a seed: from it on the secret is another. Nothing is under way
+ * when it changes, so such lines stand best together.
+ *
  * With an output file a broken batch is gone on with by the same command: ids
  * that have an answer there are skipped, half a line at the file's end (written
  * when geak was killed) is cut off. Records about ourselves (infra) and about bad
@@ -55,6 +58,7 @@ struct work {
 	struct gk_err err; /* of input or output */
 	struct gk_map answered; /* ids in the output file */
 	int64_t line, begin_ns;
+	int64_t seed, line_seed; /* in force, and of the line at hand; -1: none was named */
 	size_t under_way, skipped, passed, failed, undecided, infra, bad, cached;
 };
 
@@ -62,12 +66,28 @@ struct item {
 	struct work *work;
 	json_t *id;
 	const char *task; /* the suite's */
+	int64_t seed; /* of its line, or -1 */
 	bool is_cached;
 };
 
 static size_t count_done(const struct work *w)
 {
 	return w->passed + w->failed + w->undecided + w->infra;
+}
+
+void gk_batch_secret(int64_t seed, uint8_t secret[GK_HASH_BYTES])
+{
+	struct gk_sha256 s;
+	char text[64];
+
+	if (seed < 0) {
+		gk_random_bytes(secret, GK_HASH_BYTES);
+		return;
+	}
+	snprintf(text, sizeof text, "geak seed %lld", (long long)seed);
+	gk_sha256_init(&s);
+	gk_sha256_add(&s, text, strlen(text));
+	gk_sha256_end(&s, secret);
 }
 
 /* ---- answers ---- */
@@ -89,7 +109,7 @@ static void count_outcome(struct work *w, enum gk_outcome outcome)
 	w->infra += outcome == GK_INFRA;
 }
 
-static void take_lines(struct work *w);
+static void take_lines(void *ctx);
 
 static void judged(void *ctx, uint64_t number, struct gk_verdict *verdict)
 {
@@ -101,6 +121,8 @@ static void judged(void *ctx, uint64_t number, struct gk_verdict *verdict)
 	json_object_set_new(record, "id", item->id);
 	json_object_set_new(record, "task", json_string(item->task));
 	json_object_set_new(record, "cached", json_boolean(item->is_cached));
+	if (item->seed >= 0)
+		json_object_set_new(record, "seed", json_integer(item->seed));
 	json_object_set_new(record, "containment", json_string(gk_box_probe()->tier));
 	count_outcome(w, verdict->outcome);
 	w->cached += item->is_cached;
@@ -108,7 +130,8 @@ static void judged(void *ctx, uint64_t number, struct gk_verdict *verdict)
 	gk_verdict_release(verdict);
 	free(item);
 	put_record(w, record);
-	take_lines(w);
+	gk_loop_forget(w->loop, w);
+	gk_loop_defer(w->loop, take_lines, w); /* a new secret must not come from within a verdict */
 }
 
 static void refuse(struct work *w, const json_t *id, const char *why)
@@ -205,17 +228,38 @@ static void submit(struct work *w, json_t *request, json_t *id)
 		return;
 	}
 	item = gk_alloc(sizeof *item);
-	*item = (struct item){w, json_incref(id), task->id, gk_evaluator_knows(w->evaluator, task, source, size)};
+	*item = (struct item){w, json_incref(id), task->id, w->line_seed,
+	                      gk_evaluator_knows(w->evaluator, task, source, size)};
 	w->under_way++;
 	gk_evaluator_submit(w->evaluator, task, source, size, judged, item);
 }
 
-static void take_request(struct work *w, const char *line, size_t size)
+/* False: the line waits until nothing is under way, and its seed holds then. */
+static bool change_seed(struct work *w, const json_t *request)
+{
+	const json_t *seed = json_object_get(request, "seed");
+	uint8_t secret[GK_HASH_BYTES];
+
+	w->line_seed = json_is_integer(seed) ? json_integer_value(seed) : -1;
+	if (w->line_seed < 0 || w->line_seed == w->seed)
+		return true;
+	if (w->under_way > 0)
+		return false;
+	gk_batch_secret(w->line_seed, secret);
+	gk_evaluator_renew(w->evaluator, secret);
+	w->seed = w->line_seed;
+	return true;
+}
+
+/* False: not yet. */
+static bool take_request(struct work *w, const char *line, size_t size)
 {
 	json_error_t error;
 	gk_json_auto *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
 	json_t *id = json_object_get(request, "id");
 
+	if (json_is_object(request) && !change_seed(w, request))
+		return false;
 	if (!json_is_object(request))
 		refuse(w, NULL, request ? "a request is a JSON object" : error.text);
 	else if (!id || json_is_null(id))
@@ -224,6 +268,7 @@ static void take_request(struct work *w, const char *line, size_t size)
 		w->skipped++;
 	else
 		submit(w, request, id);
+	return true;
 }
 
 /* ---- the stream ---- */
@@ -243,34 +288,43 @@ static void fill(struct work *w)
 		w->has_ended = true;
 }
 
-/* One line off the buffer; false when there is no whole one. */
-static bool take_line(struct work *w)
+enum taken { TAKEN, NO_LINE, NOT_YET };
+
+/* One line off the buffer. */
+static enum taken take_line(struct work *w)
 {
 	const char *line = gk_buf_text(&w->input), *end = memchr(line, '\n', w->input.size);
 	size_t size = end ? (size_t)(end - line) : w->input.size;
 
 	if (!end && !(w->has_ended && size > 0))
-		return false;
+		return NO_LINE;
 	w->line++;
-	if (strspn(line, " \t\r") < size)
-		take_request(w, line, size);
+	if (strspn(line, " \t\r") < size && !take_request(w, line, size)) {
+		w->line--;
+		return NOT_YET;
+	}
 	gk_buf_drop(&w->input, size + (end != NULL));
-	return true;
+	return TAKEN;
 }
 
-static void take_lines(struct work *w)
+static void take_lines(void *ctx)
 {
+	struct work *w = ctx;
+
 	while (w->under_way < MAX_UNDER_WAY && w->err.kind == GK_ERR_NONE) {
-		if (take_line(w))
+		enum taken taken = take_line(w);
+
+		if (taken == TAKEN)
 			continue;
-		if (!w->is_file || w->has_ended)
+		if (taken == NOT_YET || !w->is_file || w->has_ended)
 			break;
 		fill(w);
 	}
 	if (w->watch && w->has_ended)
 		gk_watch_stop(&w->watch);
+	/* What waits for its turn is enough: the rest waits in the pipe. */
 	if (w->watch)
-		gk_watch_set(w->watch, w->under_way < MAX_UNDER_WAY ? GK_LOOP_READ : 0);
+		gk_watch_set(w->watch, memchr(gk_buf_text(&w->input), '\n', w->input.size) ? 0 : GK_LOOP_READ);
 }
 
 static void input_ready(void *ctx, int events)
@@ -408,6 +462,8 @@ static int open_all(struct work *w, const struct gk_evaluator_options *options, 
 static void close_all(struct work *w)
 {
 	gk_timer_stop(&w->progress);
+	if (w->loop)
+		gk_loop_forget(w->loop, w);
 	gk_watch_stop(&w->watch);
 	gk_evaluator_close(w->evaluator);
 	gk_loop_free(w->loop);
@@ -426,7 +482,7 @@ static void close_all(struct work *w)
 
 int gk_batch_run(const struct gk_batch *batch, const struct gk_evaluator_options *options, struct gk_err *e)
 {
-	struct work w = {.batch = batch, .fd = -1, .begin_ns = gk_clock_ns()};
+	struct work w = {.batch = batch, .fd = -1, .seed = -1, .begin_ns = gk_clock_ns()};
 	int done = open_all(&w, options, e);
 
 	if (done == 0)

@@ -417,21 +417,6 @@ static void print_json(const struct eval *eval)
 	puts(text);
 }
 
-static void make_secret(int64_t seed, uint8_t secret[GK_HASH_BYTES])
-{
-	struct gk_sha256 s;
-	char text[64];
-
-	if (seed < 0) {
-		gk_random_bytes(secret, GK_HASH_BYTES);
-		return;
-	}
-	snprintf(text, sizeof text, "geak seed %lld", (long long)seed);
-	gk_sha256_init(&s);
-	gk_sha256_add(&s, text, strlen(text));
-	gk_sha256_end(&s, secret);
-}
-
 static void eval_release(struct eval *eval)
 {
 	gk_watch_stop(&eval->watch);
@@ -541,7 +526,7 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	options.parallel = (int)jobs;
 	if (eval.samples)
 		eval.kept = json_array();
-	make_secret(seed, options.secret);
+	gk_batch_secret(seed, options.secret);
 	batch.target = argc > 1 ? argv[1] : NULL;
 	if (batch.input)
 		return gk_batch_run(&batch, &options, e);

@@ -280,6 +280,32 @@ bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator)
 
 /* ---- open and close ---- */
 
+/* All that follows from the secret. */
+static void forget_all(struct gk_evaluator *evaluator)
+{
+	for (size_t i = 0; i < evaluator->references.count; i++)
+		reference_free(evaluator->references.entries[i].value.pointer);
+	forget_verdicts(evaluator);
+	for (size_t i = 0; i < evaluator->prepared.count; i++) {
+		struct prepared *p = evaluator->prepared.entries[i].value.pointer;
+
+		free(p->cases);
+		free(p);
+	}
+	oracle_release(&evaluator->oracle);
+	gk_map_release(&evaluator->references);
+	gk_map_release(&evaluator->prepared);
+}
+
+void gk_evaluator_renew(struct gk_evaluator *evaluator, const uint8_t secret[GK_HASH_BYTES])
+{
+	if (evaluator->answers.count)
+		gk_bug("a new secret with %zu answers under way", evaluator->answers.count);
+	forget_all(evaluator);
+	oracle_init(&evaluator->oracle, evaluator->runner, evaluator->oracle.ceiling);
+	memcpy(evaluator->options.secret, secret, GK_HASH_BYTES);
+}
+
 static int count_cores(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -356,24 +382,13 @@ void gk_evaluator_close(struct gk_evaluator *evaluator)
 	gk_loop_forget(evaluator->loop, evaluator);
 	for (size_t i = 0; i < evaluator->jobs.count; i++)
 		job_free(evaluator->jobs.items[i]);
-	for (size_t i = 0; i < evaluator->references.count; i++)
-		reference_free(evaluator->references.entries[i].value.pointer);
 	gk_helpers_free(evaluator->helpers);
 	for (size_t i = 0; i < evaluator->answers.count; i++) {
 		json_decref(evaluator->answers.items[i]->verdict);
 		free(evaluator->answers.items[i]);
 	}
-	forget_verdicts(evaluator);
-	for (size_t i = 0; i < evaluator->prepared.count; i++) {
-		struct prepared *p = evaluator->prepared.entries[i].value.pointer;
-
-		free(p->cases);
-		free(p);
-	}
-	oracle_release(&evaluator->oracle);
+	forget_all(evaluator);
 	gk_runner_close(evaluator->runner);
-	gk_map_release(&evaluator->references);
-	gk_map_release(&evaluator->prepared);
 	gk_vec_release(&evaluator->jobs);
 	gk_vec_release(&evaluator->answers);
 	free(evaluator->target);

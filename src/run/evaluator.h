@@ -45,6 +45,10 @@ uint64_t gk_evaluator_submit(struct gk_evaluator *evaluator, const struct gk_tas
 /* The same text for the same task is known or under way: a submit now gets that verdict. */
 bool gk_evaluator_knows(struct gk_evaluator *evaluator, const struct gk_task *task, const char *source, size_t size);
 
+/* Another secret from now on: as a new evaluator, with the same peers. Nothing that was submitted may be under way, and
+ * not from within a verdict's callback. */
+void gk_evaluator_renew(struct gk_evaluator *evaluator, const uint8_t secret[GK_HASH_BYTES]);
+
 /*
  * As submit, but measured against another source (copied) than the task's
  * reference: `geak bench A B`. Nothing but time is compared with it. When it does

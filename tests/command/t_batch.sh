@@ -78,6 +78,28 @@ print(a == b or [pair for pair in zip(a, b) if pair[0] != pair[1]][:1])
 PY
 is "$(cat "$T/same")" True "with the same seed all answers are the same, in any order and number of jobs"
 
+# ---- a seed of one's own ----
+
+"$python" - >"$T/seeds.jsonl" <<'PY'
+import json
+for i, seed in enumerate([7, 7, 8, 7]):
+    print(json.dumps({"id": i, "seed": seed, "task": "starter/flip", "path": "tests/data/candidates/flip/honest.py"}))
+PY
+# shellcheck disable=SC2002 # the pipe is the point
+cat "$T/seeds.jsonl" | "$GEAK" eval --batch - >"$T/seeds.out" 2>/dev/null
+is "$?" 0 "lines with seeds are judged"
+is "$(rows "$T/seeds.out" '[(x["id"], x["seed"]) for x in sorted(r, key=lambda x: x["id"])]')" "[(0, 7), (1, 7), (2, 8), (3, 7)]" \
+	"and echo them"
+is "$(rows "$T/seeds.out" '[x["cached"] for x in sorted(r, key=lambda x: x["id"])]')" "[False, True, False, False]" \
+	"another seed is another verdict"
+is "$("$python" - "$T/out.jsonl" "$T/seeds.out" <<'PY'
+import json, sys
+names = [{r["id"] if not isinstance(r["id"], list) else 3: [c["case"] for c in r["cases"]] for r in map(json.loads, open(p)) if "verdict" in r}
+         for p in sys.argv[1:]]
+print(names[1][0] == names[0][1], names[1][0] == names[1][3], names[1][0] == names[1][2])
+PY
+)" "True True False" "a line's seed draws what --seed draws"
+
 # ---- broken off and gone on with ----
 
 "$GEAK" eval --batch "$T/in.jsonl" --out "$T/kept.jsonl" --seed 7 2>/dev/null

@@ -1,0 +1,107 @@
+"""How often does the verdict of an honest candidate differ? Each task's reference is judged N times, each time with fresh secrets:
+other inputs, other held-out shapes, other seeds of everything.
+
+    tests/run bench/flip.py [-n 50] [--suite starter] [--parallel 1] [--first-seed 0] [--target cpu] [--markdown FILE]
+
+`geak eval --batch -` gets the references with a seed on each line, which changes the secret of the judge that is running;
+--parallel divides the seeds among several. Every verdict that is not a pass is shown.
+"""
+
+import argparse
+import collections
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, Dict, Iterator, List
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GEAK = os.environ.get("GEAK", os.path.join(ROOT, "build", "geak"))
+
+
+def tasks(suite: str) -> Dict[str, str]:
+    """Task -> path of its reference."""
+    folder = os.path.join(ROOT, "suites", suite)
+    paths = {task: os.path.join(folder, task, "reference.py") for task in sorted(os.listdir(folder))}
+    return {task: path for task, path in paths.items() if os.path.exists(path)}
+
+
+def judge(suite: str, seeds: range, target: str, jobs: int) -> Iterator[Dict[str, Any]]:
+    """The answers of one geak, as they come."""
+    process = subprocess.Popen([GEAK, "eval", "--batch", "-", "--target", target, "-j", str(jobs)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+    assert process.stdin and process.stdout
+
+    def write() -> None:
+        for seed in seeds:
+            for task, path in tasks(suite).items():
+                process.stdin.write(json.dumps({"id": [seed, task], "task": f"{suite}/{task}", "path": path, "seed": seed}) + "\n")
+        process.stdin.close()
+
+    threading.Thread(target=write, daemon=True).start()
+    for line in process.stdout:
+        yield json.loads(line)
+    process.wait()
+
+
+def word(answer: Dict[str, Any]) -> str:
+    verdict = answer.get("verdict")
+    return f"{verdict['outcome']} {verdict['kind']} at {verdict['stage']}" if verdict else "error"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", type=int, default=50)
+    parser.add_argument("--suite", default="starter")
+    parser.add_argument("--parallel", type=int, default=1, help="geaks at once")
+    parser.add_argument("--jobs", type=int, default=2, help="candidates at once in each")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--target", default="cpu")
+    parser.add_argument("--markdown", help="file for the table")
+    options = parser.parse_args()
+    counts: Dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    shown: List[str] = []
+    begun, judged = time.monotonic(), 0
+    lock = threading.Lock()
+
+    def work(part: int) -> None:
+        nonlocal judged
+        seeds = range(options.first_seed + part, options.first_seed + options.n, options.parallel)
+        for answer in judge(options.suite, seeds, options.target, options.jobs):
+            with lock:
+                judged += 1
+                counts[str(answer["id"][1])][word(answer)] += 1
+                if word(answer).split()[0] != "pass" and len(shown) < 20:
+                    shown.append(f"{answer['id'][1]}, seed {answer['id'][0]}: {answer.get('verdict', answer.get('error'))}"[:400])
+                    print(shown[-1], flush=True)
+                if judged % 100 == 0:
+                    print(f"{judged} verdicts, {judged / (time.monotonic() - begun):.2f} a second", flush=True)
+
+    threads = [threading.Thread(target=work, args=(part,)) for part in range(options.parallel)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wrong = sum(sum(c.values()) - c.most_common(1)[0][1] for c in counts.values())
+    lines = ["| task | verdicts | pass | others |", "|---|---:|---:|---|"]
+    for task, counter in sorted(counts.items()):
+        passed = sum(n for name, n in counter.items() if name.startswith("pass"))
+        others = ", ".join(f"{n} {name}" for name, n in counter.items() if not name.startswith("pass")) or "none"
+        lines.append(f"| {task} | {sum(counter.values())} | {passed} | {others} |")
+    missing = options.n * len(tasks(options.suite)) - judged
+    words = (f"{wrong} of {judged} verdicts differ from the task's usual one; {missing} did not come; "
+             f"{judged / (time.monotonic() - begun):.2f} verdicts a second")  # fmt: skip
+    print("\n".join(lines) + "\n" + words)
+    if options.markdown:
+        with open(options.markdown, "w", encoding="utf-8") as file:
+            file.write(f"# How often a verdict differs\n\nBy `bench/flip.py -n {options.n} --target {options.target}`: each task's reference, "
+                       f"judged with {options.n} secrets (seeds {options.first_seed} to {options.first_seed + options.n - 1}), "
+                       f"{os.cpu_count()} processors.\n\n" + "\n".join(lines) + f"\n\n{words}.\n\n"
+                       + "".join(f"- {line}\n" for line in shown))  # fmt: skip
+    return 1 if wrong or missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
