@@ -186,7 +186,6 @@ _Static_assert(GK_HELPER_BLOCK == 4096, "the text says so");
  *
  * Lanes beyond the end write the last word, the same as its own lane.
  */
-#define SCRUB_STATIC 16
 static const char nvidia_base[] = "{ .shared .align 16 .b8 geak_base[16]; .reg .b32 a; mov.u32 a, geak_base; "
 				  "add.u32 $0, a, $1; }";
 static const char nvidia_write[] = "st.volatile.shared.b32 [$1], $2; ld.volatile.shared.b32 $0, [$1];";
@@ -242,7 +241,7 @@ static const char scrub_text[] =
 
 static void write_scrub(struct gk_buf *out, bool is_amd)
 {
-	gk_buf_printf(out, scrub_text, is_amd ? 0 : SCRUB_STATIC, is_amd ? amd_base : nvidia_base,
+	gk_buf_printf(out, scrub_text, is_amd ? 0 : GK_HELPER_SCRUB_STATIC, is_amd ? amd_base : nvidia_base,
 	              is_amd ? "=v,v" : "=r,r", is_amd ? amd_write : nvidia_write, is_amd ? "=v,v,v" : "=r,r,r");
 }
 

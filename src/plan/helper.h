@@ -7,8 +7,9 @@
  *   flush     (ptr i32, i64 words, ptr i32 sink): reads all words; sink has one word per program
  *   scrub     (ptr i32 sink, i32 bytes, i32 seed): random words over that many bytes of a block's shared memory,
  *             bytes a multiple of 4; sink (one word per program) gets what the last word read back as. The launcher
- *             asks for as much dynamic shared memory as a block can have, and launches enough blocks to reach
- *             every multiprocessor
+ *             asks for as much dynamic shared memory as a block can have less what scrub has of its own
+ *             (GK_HELPER_SCRUB_STATIC, which it writes as well), and launches enough blocks to reach every
+ *             multiprocessor
  *   copy_S_D  (ptr dst, i64 dst strides x 8, ptr src, i64 src strides x 8, i64 shape x 8): src cast to dst as
  *             gk_strided_copy() does it, bit for bit but for the bits of a NaN; S and D are short names of
  *             dtypes ("f16", "bf16", "f8e4m3fn", "i32", "u8", "bool"). Of one dtype: copy_bN, by bytes of an element
@@ -27,6 +28,7 @@
 #include "plan.h"
 
 #define GK_HELPER_BLOCK     4096
+#define GK_HELPER_SCRUB_STATIC 16 /* where its object has static_shared at all; the rest of that is the system's */
 #define GK_HELPER_NAME      32
 #define GK_HELPER_MAX       64 /* of one plan */
 
