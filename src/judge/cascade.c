@@ -172,12 +172,15 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 
 /* ---- waves of executions ---- */
 
-static void add_trial(struct gk_cascade *c, size_t case_index, int round, int variant)
+static void push_trial(struct gk_cascade *c, struct trial *t)
 {
-	struct trial *t = trial_new(c, case_index, round, variant);
-
 	t->x.number = c->trials.count;
 	gk_vec_push(&c->trials, t);
+}
+
+static void add_trial(struct gk_cascade *c, size_t case_index, int round, int variant)
+{
+	push_trial(c, trial_new(c, case_index, round, variant));
 }
 
 /* The first launch alone: what hangs or crashes does so once, not in every case. */
@@ -195,12 +198,14 @@ static void add_case(struct gk_cascade *c, int rounds)
 		add_trial(c, i, round, 0);
 	for (int variant = 1; !c->is_failing && variant < c->cases[i].variants; variant++)
 		add_trial(c, i, 0, variant);
+	if (!c->is_failing && bare_is_wanted(c, i))
+		push_trial(c, bare_new(c, i));
 }
 
 /* All that is to be executed was told. */
 static void end_execution(struct gk_cascade *c)
 {
-	if (!c->is_failing && perf_is_wanted(c))
+	if (!c->is_failing && bare_end(c) && perf_is_wanted(c))
 		c->phase = PHASE_PERF;
 	else
 		cascade_finish(c);
@@ -279,7 +284,10 @@ void gk_cascade_executed(struct gk_cascade *c, size_t number, const struct gk_ju
 	t->is_told = true;
 	if (ms > c->stages_ms[GK_STAGE_EXEC])
 		c->stages_ms[GK_STAGE_EXEC] = ms;
-	trial_judge(c, t, data, result, outputs);
+	if (t->is_bare)
+		bare_judge(t, result, outputs);
+	else
+		trial_judge(c, t, data, result, outputs);
 	if (wave_is_told(c))
 		end_wave(c);
 }

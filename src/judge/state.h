@@ -40,6 +40,7 @@ struct lowering {
 struct trial {
 	struct gk_judge_execution x;
 	bool is_told, is_right;
+	bool is_bare, is_same; /* without its launches; its outputs were right all the same */
 	const char *printed; /* by device_print, or NULL */
 	struct failing failing;
 };
@@ -142,6 +143,13 @@ size_t trial_inputs(const struct gk_plan *plan, const struct case_state *s, int 
 void trial_describe_difference(struct gk_cascade *c, size_t case_index, int round, const struct gk_judge_data *data,
                                const struct gk_outputs *outputs, struct gk_buf *words);
 json_t *trial_difference(const struct gk_judge_data *data, const struct gk_outputs *outputs); /* new reference */
+
+/* bare.c: plans without their kernels */
+bool bare_is_wanted(const struct gk_cascade *c, size_t case_index);
+struct trial *bare_new(struct gk_cascade *c, size_t case_index);
+void bare_judge(struct trial *t, const struct gk_execute_result *result, const struct gk_outputs *outputs);
+/* False: the kernels do nothing in any case, and the first says so. */
+bool bare_end(struct gk_cascade *c);
 
 /* perf.c */
 bool perf_is_wanted(const struct gk_cascade *c);

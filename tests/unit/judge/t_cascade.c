@@ -105,6 +105,24 @@ static void executions_are_judged(void)
 	expect(&hangs, 3, GK_FAIL, "hang", "in time", "a launcher that had to be stopped");
 }
 
+static void copies_alone_are_no_kernel(void)
+{
+	struct world hidden = {.bad_case = -1, .copies = true}, honest = {.bad_case = -1, .copies = true, .kernels_matter = 2};
+	struct gk_verdict v;
+
+	expect(&hidden, 3, GK_FAIL, "not_a_kernel", "without any kernel, in every case",
+	       "copies that are the whole result are no kernel, whatever is launched behind them");
+	v = judge(&honest, 3);
+	ok(v.outcome == GK_PASS, "one case that needs the kernels is enough");
+	is_int(executions, 9 + 3, "each case was executed once more without them");
+	gk_verdict_release(&v);
+	task.allow_fills = true;
+	v = judge(&hidden, 3);
+	ok(v.outcome == GK_PASS, "a task may allow it");
+	gk_verdict_release(&v);
+	task.allow_fills = false;
+}
+
 static void after_a_failure_a_few_more_cases_are_looked_at(void)
 {
 	struct world w = {.bad_case = 2};
@@ -273,6 +291,7 @@ int main(void)
 	claims_become_verdicts();
 	contracts_and_plans_are_checked();
 	executions_are_judged();
+	copies_alone_are_no_kernel();
 	after_a_failure_a_few_more_cases_are_looked_at();
 	what_hangs_or_crashes_does_so_once();
 	the_order_of_completion_does_not_matter();

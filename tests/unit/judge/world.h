@@ -89,6 +89,8 @@ struct world {
 	int bad_case; /* its values are wrong, -1: none; with a finding: it is found */
 	bool dies, hangs;
 	bool backwards;     /* tells executions in reverse order */
+	bool copies;        /* the wrapper copies x into the output before the launch */
+	int kernels_matter; /* without its kernels only this case, counted from 1, is wrong; 0: none */
 	const char *target; /* NULL: the machine */
 	bool on_gpu;
 	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps; */
@@ -128,6 +130,17 @@ static void add_variants(json_t *plan, int count)
 	json_decref(first);
 }
 
+static void add_copy(json_t *plan)
+{
+	json_t *dst = json_deep_copy(json_array_get(json_object_get(plan, "outputs"), 0)), *src;
+
+	json_object_del(dst, "name");
+	src = json_deep_copy(dst);
+	json_object_set_new(src, "buf", json_integer(0));
+	json_array_insert_new(json_object_get(plan, "steps"), 0,
+	                      json_pack("{s:s, s:o, s:o}", "op", "copy", "dst", dst, "src", src));
+}
+
 static struct gk_claim plan_claim(const struct world *w, size_t index, int elements, int grid)
 {
 	char text[4096];
@@ -137,6 +150,8 @@ static struct gk_claim plan_claim(const struct world *w, size_t index, int eleme
 	plan = json_loads(text, 0, NULL);
 	if (w->target)
 		json_object_set_new(plan, "target", json_string(w->target));
+	if (w->copies)
+		add_copy(plan);
 	if (w->variants)
 		add_variants(plan, w->variants);
 	return (struct gk_claim){GK_CLAIM_PLAN, (int64_t)index, plan};
@@ -179,7 +194,8 @@ static size_t objects_seen, kernels_seen; /* of the last execution */
 static void tell_execution(struct gk_cascade *c, const struct world *w, struct gk_judge_execution *x)
 {
 	struct gk_judge_data data = data_new();
-	bool bad = (int)x->case_index == w->bad_case;
+	bool is_bare = json_array_size(json_object_get(x->plan, "kernels")) == 0;
+	bool bad = is_bare ? (int)x->case_index + 1 == w->kernels_matter : (int)x->case_index == w->bad_case;
 	const void *got[] = {bad && !w->finding ? wrong : right}, *wanted[] = {want};
 	static struct gk_outputs outputs;
 	struct gk_execute_result r = {
