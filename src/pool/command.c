@@ -46,7 +46,8 @@ static void add_inherited(struct command *command)
 static void add_gpu(struct command *command)
 {
 	static const char *const names[] = {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-	                                    "GEAK_LIBCUDA", "GEAK_LIBHIP", "GEAK_LOCKS", "GEAK_LOCK_SECONDS"};
+	                                    "GEAK_LIBCUDA", "GEAK_LIBHIP", "GEAK_LIBNVML", "GEAK_LIBSMI", "GEAK_LOCKS",
+	                                    "GEAK_LOCK_SECONDS"};
 
 	for (size_t i = 0; i < gk_count_of(names); i++)
 		if (getenv(names[i]))
