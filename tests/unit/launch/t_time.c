@@ -228,7 +228,7 @@ static json_t *request_json(const struct ask *a, struct code *c)
 
 	return json_pack("{s:o, s:o, s:o, s:i, s:i, s:f, s:f, s:i}", "a", side_a, "b", side_b, "helpers",
 	                 helpers_json(a, c), "inputs", 2, "seed", 7, "cap_ms", a->cap_ms > 0 ? a->cap_ms : 60000.,
-	                 "half_width", a->half_width, "loads", a->loads);
+	                 "half_width", a->half_width, "loads", a->loads ? a->loads : 4);
 }
 
 static void add_blob(struct gk_frame *f, int fd)
@@ -635,19 +635,15 @@ static void what_timed_calls_wrote_is_looked_at(void)
 	gk_launcher_close(&launcher);
 }
 
-/* Of int16, some elements are equal in two fills by chance: they cannot be told from written ones. */
 static void of_large_outputs_some_are_looked_at(void)
 {
 	struct side large = {.kernels = {"add"}, .huge = 300 << 10, .returns_huge = true};
-	long long elements = (300 << 10) / 2, untouched;
 
 	open_launcher();
 	ok(time_it((struct ask){.a = large}) == 0 && is_fine(), "an output of 300 KiB");
 	ok(told_int("a", "checked") >= 2 && told_int("a", "checked") < pairs() / 2, "is looked at a few times");
-	untouched = (long long)json_integer_value(json_object_get(json_array_get(told("a", "poisoned"), 1), "poisoned"));
-	ok(untouched > elements - 20 && untouched <= elements, "nobody wrote to it");
-	is_int(poisoned("a", "poisoned"), 0, "but to the other one");
-	is_int(wrong_values(0), 0, "which is right");
+	is_int(poisoned("a", "poisoned"), 0, "the one beside it was written");
+	is_int(wrong_values(0), 0, "and is right");
 	gk_launcher_close(&launcher);
 }
 
