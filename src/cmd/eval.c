@@ -472,6 +472,17 @@ static int find_suite(struct eval *eval, const char *target, struct gk_err *e)
 	return eval->suite ? 0 : -1;
 }
 
+static int check_options(const struct eval *eval, const struct gk_batch *batch, struct gk_err *e)
+{
+	if (eval->json && eval->jsonl)
+		return gk_err_set(e, GK_ERR_INPUT, "--json and --jsonl exclude each other");
+	if (batch->input && (eval->candidate || eval->jsonl || eval->samples))
+		return gk_err_set(e, GK_ERR_INPUT, "--batch takes no -c, --jsonl or --samples: it brings and answers lines itself");
+	if (batch->output && !batch->input)
+		return gk_err_set(e, GK_ERR_INPUT, "--out goes with --batch");
+	return 0;
+}
+
 int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 {
 	struct eval eval = {0};
@@ -512,13 +523,7 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 
 	if (done)
 		return done < 0 ? -1 : 0;
-	if (eval.json && eval.jsonl)
-		return gk_err_set(e, GK_ERR_INPUT, "--json and --jsonl exclude each other");
-	if (batch.input && (eval.candidate || eval.jsonl))
-		return gk_err_set(e, GK_ERR_INPUT, "--batch takes neither -c nor --jsonl: it brings and answers lines itself");
-	if (batch.output && !batch.input)
-		return gk_err_set(e, GK_ERR_INPUT, "--out goes with --batch");
-	if (gk_operands_check(&help, argc, batch.input ? 0 : 1, 1, e) < 0)
+	if (check_options(&eval, &batch, e) < 0 || gk_operands_check(&help, argc, batch.input ? 0 : 1, 1, e) < 0)
 		return -1;
 	if (gk_box_demand((enum gk_containment)containment, e) < 0)
 		return -1;
