@@ -118,7 +118,7 @@ GEAK_PYTHON=$python
 export GEAK_PYTHON
 STANDIN_FAULT=cuModuleLoadData:1=222
 export STANDIN_FAULT
-run geak eval starter/flip --seed 4 --launcher "$GEAK launcher"
+run geak eval starter/flip --seed 4 --no-timing --launcher "$GEAK launcher"
 code_is 3 "a driver too old for the code object is no candidate's fault"
 is "$(cat "$T/.out" "$T/.err" | grep -c 'the driver (CUDA 13.0) does not take code for sm_90')" 1 "and told in one line"
 unset STANDIN_FAULT
