@@ -40,8 +40,7 @@ int gk_box_landlock(const struct box_paths *paths);
 
 struct box_filter {
 	bool own_pids;        /* in a pid namespace of its own: signals need no filter */
-	bool own_mounts;      /* all is read-only: what Landlock does not cover (chmod and its like) needs no
-	                         filter */
+	bool keep_files;      /* chmod and its like, which Landlock does not cover, are refused: not all is read-only */
 	bool count_creations; /* clone asks the listener */
 	bool is_peer;         /* of geak's own: memory files are allowed */
 	bool no_programs;     /* neither programs nor processes are started; threads are */

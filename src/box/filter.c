@@ -118,7 +118,7 @@ static int deny_all(scmp_filter_ctx filter, const struct box_filter *wanted)
 		return -1;
 	if (!wanted->is_peer && (DENY(denied_to_candidates) < 0 || keep_schedules_in(filter) != 0))
 		return -1;
-	if (!wanted->is_peer && !wanted->own_mounts && DENY(changes_of_files) < 0)
+	if (wanted->keep_files && DENY(changes_of_files) < 0)
 		return -1;
 	return wanted->no_programs ? DENY(starting) : 0;
 }

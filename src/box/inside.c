@@ -231,7 +231,7 @@ static int set_filter(struct setup *s)
 {
 	struct box_filter filter = {
 		.own_pids = getpid() == 1,
-		.own_mounts = s->layers & GK_BOX_HAS_MOUNT,
+		.keep_files = !(s->layers & GK_BOX_HAS_MOUNT),
 		.count_creations = s->inside->notify_fd >= 0 && gk_box_filter_can_count(),
 	};
 	int listener = -1;
