@@ -118,7 +118,7 @@ static bool has_stopped_without_gain(struct gk_agent *agent)
 
 static void after_pass(struct gk_agent *agent, const struct gk_attempt *attempt, const struct gk_attempt *best_before)
 {
-	bool gained = !best_before || gk_attempt_gain(attempt, best_before) > 0;
+	bool gained = !best_before || gk_attempt_has_gained(attempt, best_before);
 
 	agent->without_gain = gained ? 0 : agent->without_gain + 1;
 	if (agent->recipe.stop.solved) {

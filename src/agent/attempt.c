@@ -29,6 +29,16 @@ int gk_attempt_gain(const struct gk_attempt *a, const struct gk_attempt *b)
 	return by_bytes ? by_bytes : by_operations ? by_operations : order(b->launches, a->launches);
 }
 
+bool gk_attempt_has_gained(const struct gk_attempt *a, const struct gk_attempt *best)
+{
+	double floor = a->speedup.floor > best->speedup.floor ? a->speedup.floor : best->speedup.floor;
+
+	if (gk_attempt_gain(a, best) <= 0)
+		return false;
+	return !a->speedup.measured || !best->speedup.measured ||
+	       a->speedup.mean > best->speedup.mean * (1 + floor);
+}
+
 int gk_attempt_compare(const struct gk_attempt *a, const struct gk_attempt *b)
 {
 	int gain = gk_attempt_gain(a, b);

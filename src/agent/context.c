@@ -16,6 +16,7 @@
 #define MAX_RESULT_BYTES     300
 #define MAX_CASES            5
 #define MAX_TRIED            6
+#define MAX_TIMED            6
 #define MAX_REFLECTIONS      3
 
 struct texts {
@@ -91,8 +92,39 @@ static int put_code(json_t *object, const struct texts *texts, const char *hash,
 	return 0;
 }
 
-static json_t *measured_json(const struct gk_speedup *speedup)
+/* Three digits are what a measurement holds. */
+static void put_ms(json_t *object, const char *key, double ms)
 {
+	char text[32];
+
+	snprintf(text, sizeof text, "%.3g", ms);
+	put_text(object, key, text);
+}
+
+/* In the order of the task. */
+static json_t *timed_cases(const struct gk_verdict *verdict)
+{
+	json_t *cases = json_array(), *json;
+	size_t i;
+
+	for (i = 0; i < verdict->case_count && json_array_size(cases) < MAX_TIMED; i++) {
+		const json_t *detail = verdict->cases[i].detail;
+
+		if (strcmp(verdict->cases[i].part, "perf") != 0 || !json_is_number(json_object_get(detail, "speedup")))
+			continue;
+		json = json_object();
+		put_text(json, "case", verdict->cases[i].case_id);
+		put_ms(json, "ms", json_number_value(json_object_get(detail, "candidate_ms")));
+		put_ms(json, "expert_ms", json_number_value(json_object_get(detail, "reference_ms")));
+		put_ratio(json, "speedup", json_number_value(json_object_get(detail, "speedup")));
+		json_array_append_new(cases, json);
+	}
+	return cases;
+}
+
+static json_t *measured_json(const struct gk_verdict *verdict)
+{
+	const struct gk_speedup *speedup = &verdict->speedup;
 	json_t *json;
 
 	if (!speedup->measured)
@@ -102,6 +134,8 @@ static json_t *measured_json(const struct gk_speedup *speedup)
 	put_ratio(json, "geomean", speedup->geomean);
 	put_ratio(json, "low", speedup->low);
 	put_ratio(json, "high", speedup->high);
+	json_object_set_new(json, "within_noise", json_boolean(speedup->within_noise));
+	json_object_set_new(json, "cases", timed_cases(verdict));
 	return json;
 }
 
@@ -163,7 +197,7 @@ static int attempt_json(const struct gk_agent *agent, const struct gk_attempt *a
 
 	json_object_set_new(made, "attempt", json_integer(attempt->number));
 	put_text(made, "strategy", attempt->strategy);
-	json_object_set_new(made, "measured", measured_json(&attempt->speedup));
+	json_object_set_new(made, "measured", measured_json(verdict));
 	json_object_set_new(made, "counted", counted_json(attempt, verdict));
 	json_object_set_new(made, "verdict", verdict_json(attempt, verdict));
 	if (put_code(made, texts, attempt->code_hash, e) < 0) {
@@ -252,7 +286,7 @@ static void put_tried(json_t *context, const struct gk_agent *agent, bool withou
 
 	for (i = 0; i < agent->attempts.count; i++) {
 		const struct gk_attempt *attempt = &agent->attempts.items[i];
-		bool gained = is_correct(attempt) && (!best || gk_attempt_gain(attempt, best) > 0);
+		bool gained = is_correct(attempt) && (!best || gk_attempt_has_gained(attempt, best));
 
 		best = gained ? attempt : best;
 		if (!ends_line(agent, i) || (without_gains && gained))

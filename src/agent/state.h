@@ -62,5 +62,7 @@ struct gk_agent {
 
 /* gk_attempt_compare() without the tie-breakers: 0 when neither is faster. */
 int gk_attempt_gain(const struct gk_attempt *a, const struct gk_attempt *b);
+/* a is better than the best before it, and by more than the noise of both measurements. */
+bool gk_attempt_has_gained(const struct gk_attempt *a, const struct gk_attempt *best);
 
 #endif

@@ -118,10 +118,17 @@ static json_t *verdict_json(const char *token)
 	if (token[0] == 'P')
 		verdict.counts = json_pack("{s:i,s:i,s:i,s:i}", "bytes_read", atoi(token + 1), "bytes_written", 0,
 		                           "operations", 5, "launches", 1);
-	if (token[0] == 'S')
-		verdict.speedup = (struct gk_speedup){true, atof(token + 1), 1, atof(token + 1), 9};
+	if (token[0] == 'S') { /* with a noise floor of five percent */
+		verdict.speedup = (struct gk_speedup){.measured = true, .mean = atof(token + 1), .geomean = 1,
+		                                      .low = atof(token + 1), .high = 9, .floor = 0.05};
+		verdict.cases = gk_arena_array(&verdict.arena, 1, sizeof *verdict.cases);
+		verdict.case_count = 1;
+		verdict.cases[0] = (struct gk_case_result){
+			"N=9", "perf", GK_PASS, "", "",
+			json_pack("{s:f, s:f, s:f}", "reference_ms", 1.5, "candidate_ms", 0.51234, "speedup", 2.9278), NULL};
+	}
 	json = gk_verdict_to_json(&verdict);
-	json_decref(verdict.counts);
+	gk_verdict_release(&verdict);
 	return json;
 }
 
@@ -250,6 +257,7 @@ static const struct path paths[] = {
 	{"P90 Fa Fa Fa P95", "gjOojRrjRrjoj", "no_gain", "a trapped optimisation counts among them", .iterations = 9,
 	 .without_gain = 2},
 	{"S1.1 S1.2 S1.6", "gjOojOoj", "target", "the wanted speedup ends it", .iterations = 9, .speedup = 1.5},
+	{"S1.1 S1.13 S1.3", "gjOojoj", "iterations", "what is faster by no more than noise gains nothing", .iterations = 3},
 	{"Fa P1", "gjrj", "solved", "without reflexion the repair comes at once", .iterations = 5, .solved = true,
 	 .no_reflexion = true},
 	{"P9 P8", "gjgj", "iterations", "without optimizer each correct answer is followed by a fresh one",
@@ -387,6 +395,34 @@ static void test_ancestors(void)
 	close_bench(&b);
 }
 
+static void test_measured_ancestors(void)
+{
+	struct gk_recipe recipe = recipe_for(9, false);
+	const char *script = "S1.5 S1.2 S1.9";
+	const json_t *ancestors, *measured, *timed;
+	struct gk_action action;
+	struct bench b;
+
+	recipe.directions = 1;
+	open_bench(&b, &recipe, 0);
+	while (perform(&b, &script)) {
+		gk_agent_next(b.agent, &action);
+		if (!*script && action.kind == GK_ACTION_ASK)
+			break;
+	}
+	json_decref(b.context);
+	b.context = gk_agent_context(b.agent, text_of, &b, &b.e);
+	ancestors = json_object_get(b.context, "ancestors");
+	is_int(json_integer_value(json_object_get(json_array_get(ancestors, 0), "attempt")), 2, "measured ones slow");
+	is_int(json_integer_value(json_object_get(json_array_get(ancestors, 2), "attempt")), 3, "to fast");
+	measured = json_object_get(json_array_get(ancestors, 2), "measured");
+	timed = json_array_get(json_object_get(measured, "cases"), 0);
+	is_text(json_string_value(json_object_get(measured, "mean")), "1.9", "with their speedup");
+	is_text(json_string_value(json_object_get(timed, "ms")), "0.512", "and how long each case took");
+	is_text(json_string_value(json_object_get(timed, "expert_ms")), "1.5", "and the reference");
+	close_bench(&b);
+}
+
 static void test_tried_by_optimizer(void)
 {
 	struct gk_recipe recipe = recipe_for(9, false);
@@ -464,7 +500,8 @@ static void test_foreign_events(void)
 static struct gk_attempt attempt(int number, double low, double bytes, double operations)
 {
 	return (struct gk_attempt){.number = number, .outcome = GK_PASS, .exec = true, .counted = bytes > 0,
-	                           .speedup = {low > 0, low, low, low, low}, .bytes_moved = bytes,
+	                           .speedup = {.measured = low > 0, .mean = low, .low = low, .high = low},
+	                           .bytes_moved = bytes,
 	                           .operations = operations};
 }
 
@@ -515,6 +552,7 @@ int main(void)
 	test_context_of_restart();
 	test_context_of_optimisation();
 	test_ancestors();
+	test_measured_ancestors();
 	test_tried_by_optimizer();
 	test_numbers();
 	test_foreign_events();

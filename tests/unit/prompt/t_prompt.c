@@ -37,6 +37,10 @@ static struct gk_task make_task(void)
 	"{\"attempt\":3,\"strategy\":\"by rows\",\"measured\":null,\"counted\":{\"bytes_read\":\"640\","         \
 	"\"bytes_written\":\"320\",\"operations\":\"99\",\"launches\":\"1\"}," VERDICT                           \
 	",\"fence\":\"````\",\"code\":\"x = {{name}}  # ```\\n\"}"
+#define MEASURED                                                                                                 \
+	"{\"attempt\":4,\"strategy\":null,\"measured\":{\"mean\":\"1.52\",\"geomean\":\"1.5\",\"low\":\"1.4\"," \
+	"\"high\":\"1.6\",\"within_noise\":false,\"cases\":[{\"case\":\"M=9\",\"ms\":\"0.5\",\"expert_ms\":\"0.76\"," \
+	"\"speedup\":\"1.52\"}]},\"counted\":null," VERDICT ",\"fence\":\"```\",\"code\":\"x\\n\"}"
 #define REFLECTED                                                                                                \
 	"\"direction\":null,\"previous\":" ATTEMPT                                                               \
 	",\"reflection\":{\"attempt\":3,\"text\":\"the mask\"},"                                                 \
@@ -59,6 +63,8 @@ static const struct {
 	 {"fuse it", "640 bytes read, 320 bytes written, 99 operations, 1 launches", "````python"}},
 	{"{\"part\":\"generator_optimize\"," MODULES ",\"direction\":null,\"base\":" ATTEMPT "}",
 	 {"change the one thing that pays most"}},
+	{"{\"part\":\"generator_optimize\"," MODULES ",\"direction\":null,\"base\":" MEASURED "}",
+	 {"mean 1.52, geometric mean 1.5, interval 1.4 to 1.6.\n- M=9: 0.5 ms, the expert kernel 0.76 ms (1.52 times as fast)\n"}},
 	{"{\"part\":\"reflector\"," MODULES "," REFLECTED "}",
 	 {"row 3 is off", "## Your earlier diagnoses of this task", "the stride", "Cause:"}},
 	{"{\"part\":\"optimizer\"," MODULES "," TRIED ",\"directions\":2,\"ancestors\":[" ATTEMPT "]}",
