@@ -43,6 +43,7 @@ struct side {
 	int out_bytes;                /* 0: BYTES */
 	uint64_t scratch, huge;       /* bytes of a program; bytes of another buffer */
 	bool returns_huge;            /* it is an output, which no kernel writes */
+	bool returns_input;           /* x is an output as well */
 };
 
 struct ask {
@@ -176,6 +177,10 @@ static json_t *plan_json(const struct side *s)
 		gk_buf_printf(&text,
 		              ",{\"buf\":3,\"at\":0,\"dtype\":\"int16\",\"shape\":[%llu],\"strides\":[1],\"name\":\"1\"}",
 		              (unsigned long long)s->huge / 2);
+	if (s->returns_input)
+		gk_buf_printf(&text,
+		              ",{\"buf\":0,\"at\":0,\"dtype\":\"float32\",\"shape\":[%d],\"strides\":[1],\"name\":\"1\"}",
+		              COUNT);
 	gk_buf_printf(&text, "]}");
 	plan = json_loads(gk_buf_text(&text), 0, NULL);
 	if (!plan)
@@ -264,6 +269,8 @@ static int time_it(struct ask a)
 	add_blob(&frame, gk_memfd_from("y", y, BYTES, &e));
 	for (int i = 0; i < sides && !a.is_inline; i++)
 		add_blob(&frame, gk_memfd_new("out", BYTES, &e));
+	if (a.a.returns_input)
+		add_blob(&frame, gk_memfd_new("x", BYTES, &e));
 	if (a.a.returns_huge)
 		add_blob(&frame, gk_memfd_new("huge", a.a.huge, &e));
 	done = gk_launcher_time(&launcher, &frame, a.is_inline, &type, &answer, made, &made_count, &e);
@@ -441,6 +448,11 @@ static void every_call_is_prepared_alike(void)
 	ok(is_fine() && json_is_null(json_object_get(answer, "b")), "nothing is found, there is no other side");
 	is_text(stopped(), "precise", "it stops when the figure is narrow");
 	is_int((long long)json_array_size(told("a", "ms")), pairs(), "a time for each call");
+	free(text);
+	ok(time_it((struct ask){.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}}) == 0, "two sides");
+	text = plain_calls();
+	ok(strstr(text, "mark; add; mark; copy 400; copy 400; copy 400; fill; scrub; ") && !strstr(text, "fill; fill; "),
+	   "what both share is prepared once");
 	gk_launcher_close(&launcher);
 }
 
@@ -632,6 +644,21 @@ static void what_timed_calls_wrote_is_looked_at(void)
 	is_int((long long)json_array_size(told("b", "changed")), 1, "is told");
 	is_int((long long)json_array_size(told("a", "changed")), 0, "of that side alone");
 	is_int(wrong_values(0), 0, "whose doing does not reach the other");
+	gk_launcher_close(&launcher);
+}
+
+static void an_input_that_is_an_output_is_no_poison(void)
+{
+	struct side both = {.kernels = {"add"}, .returns_input = true};
+	int wrong = 0;
+
+	open_launcher();
+	ok(time_it((struct ask){.a = both}) == 0 && is_fine(), "an input is returned as well");
+	is_int(json_integer_value(json_object_get(json_array_get(told("a", "poisoned"), 1), "poisoned")), 0,
+	       "what nobody wrote to it was there before");
+	for (int i = 0; i < COUNT; i++)
+		wrong += out[1][i] != x[i];
+	is_int(wrong, 0, "and comes back");
 	gk_launcher_close(&launcher);
 }
 
@@ -833,6 +860,7 @@ static void all(void)
 	short_calls_are_batched();
 	steps_are_part_of_the_call();
 	what_timed_calls_wrote_is_looked_at();
+	an_input_that_is_an_output_is_no_poison();
 	of_large_outputs_some_are_looked_at();
 	faults_have_a_side();
 	memory_is_shared();
