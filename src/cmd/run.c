@@ -63,6 +63,7 @@ static int read_options(struct given *given, int *argc, char **argv, struct gk_e
 		{0, "judgings", GK_OPTION_INT, "N", "candidates judged at once (cores)", &given->judgings, 1, 1024, NULL},
 		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
 	         .value = &given->containment, .choices = gk_containment_names},
+		{0, "no-perf", GK_OPTION_FLAG, NULL, "time nothing, on a GPU neither", .value = &flags->skip_perf},
 		{0, "strict-replay", GK_OPTION_FLAG, NULL, "replay: only answers to the very same prompt",
 	         .value = &flags->replay_strict},
 		{0, "json", GK_OPTION_FLAG, NULL, "print the final summary as JSON", .value = &given->json},

@@ -196,7 +196,33 @@ int gk_aim_ask(json_t **facts, struct gk_err *e)
 static struct {
 	bool is_asked, is_here;
 	struct gk_aim aim;
+	json_t *hardware;
 } gpu;
+
+static json_t *hardware_of(const json_t *facts)
+{
+	static const struct {
+		const char *fact, *name;
+	} said[] = {
+		{"kind", "GPU"},
+		{"multiprocessors", "multiprocessors"},
+		{"warp_size", "threads of a warp"},
+		{"bandwidth_gbs", "memory bandwidth, GB/s"},
+		{"l2_bytes", "bytes of L2 cache"},
+		{"shared_bytes", "bytes of shared memory, each block at most"},
+	};
+	json_t *hardware = json_object();
+
+	for (size_t i = 0; i < gk_count_of(said); i++) {
+		json_t *value = json_object_get(facts, said[i].fact);
+
+		if (json_is_string(value) || (json_is_number(value) && json_number_value(value) > 0))
+			json_object_set_new(hardware, said[i].name,
+			                    json_is_string(value) ? json_incref(value)
+			                                          : json_integer((json_int_t)json_number_value(value)));
+	}
+	return hardware;
+}
 
 static int look(struct gk_err *e)
 {
@@ -215,9 +241,15 @@ static int look(struct gk_err *e)
 		snprintf(gpu.aim.device, sizeof gpu.aim.device, "%s", device);
 		gpu.aim.gpus = (int)json_integer_value(json_object_get(facts, "gpus"));
 		gpu.is_here = true;
+		gpu.hardware = hardware_of(facts); /* for the life of the process */
 	}
 	json_decref(facts);
 	return 0;
+}
+
+json_t *gk_aim_hardware(void)
+{
+	return json_incref(gpu.hardware);
 }
 
 /* ---- the aim ---- */

@@ -25,4 +25,7 @@ int gk_aim_ask(json_t **facts, struct gk_err *e);
  */
 int gk_aim_take(const char *asked, struct gk_aim *aim, struct gk_err *e);
 
+/* What prompts say of the GPU that was found: {name: number or text}, new reference; NULL when there is none. */
+json_t *gk_aim_hardware(void);
+
 #endif

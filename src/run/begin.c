@@ -35,8 +35,11 @@ static json_t *config_to_json(const struct gk_run_config *config, struct gk_task
 	put_text(json, "key_file", config->key_file);
 	put_text(json, "ca_file", config->ca_file);
 	put_text(json, "prices", config->prices_file);
+	put_text(json, "hardware", config->hardware);
 	json_object_set_new(json, "budget_usd", json_real(config->budget_usd));
 	json_object_set_new(json, "budget_tokens", json_integer(config->budget_tokens));
+	if (config->skip_perf)
+		json_object_set_new(json, "skip_perf", json_true());
 	return json;
 }
 
@@ -76,8 +79,10 @@ int gk_run_config_read(struct gk_store *store, struct gk_arena *arena, struct gk
 		.key_file = text_of(arena, json, "key_file"),
 		.ca_file = text_of(arena, json, "ca_file"),
 		.prices_file = text_of(arena, json, "prices"),
+		.hardware = text_of(arena, json, "hardware"),
 		.budget_usd = json_number_value(json_object_get(json, "budget_usd")),
 		.budget_tokens = json_integer_value(json_object_get(json, "budget_tokens")),
+		.skip_perf = json_is_true(json_object_get(json, "skip_perf")),
 	};
 	complete = read_tasks(arena, json_object_get(json, "tasks"), config) && config->model && config->target &&
 	           config->suite && config->seed;
@@ -261,6 +266,8 @@ int gk_run_config_same(const struct gk_run_config *begun, const struct gk_run_co
 		return differs(e, folder, "target", begun->target, asked->target);
 	if (strcmp(begun->seed, asked->seed) != 0)
 		return differs(e, folder, "seed", begun->seed, asked->seed);
+	if (begun->skip_perf != asked->skip_perf)
+		return differs(e, folder, "timing", begun->skip_perf ? "off" : "on", asked->skip_perf ? "off" : "on");
 	if (begun->task_count != asked->task_count)
 		return gk_err_set(e, GK_ERR_INPUT, "%s was begun with %zu tasks, not %zu: name the same, or another folder with"
 		                  " -o", folder, begun->task_count, asked->task_count);

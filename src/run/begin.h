@@ -24,6 +24,8 @@ struct gk_run_config {
 	const char *base_url, *key_file, *ca_file, *prices_file; /* or NULL */
 	double budget_usd;
 	int64_t budget_tokens;
+	const char *hardware;         /* what prompts say of the GPU, as JSON; or NULL */
+	bool skip_perf;               /* on a GPU nothing is timed either */
 };
 
 /* Writes run, config, pins and trajectories in one transaction. replay_of may be NULL. */

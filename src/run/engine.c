@@ -59,7 +59,8 @@ void engine_show(const struct track *track, const struct gk_event *event, const 
 int engine_judging_open(struct engine *engine, enum judging_purpose purpose, struct gk_err *e)
 {
 	const struct gk_run_options *options = engine->options;
-	struct gk_evaluator_options wanted = {.target = options->target, .parallel = engine->judging_slots};
+	struct gk_evaluator_options wanted = {
+		.target = options->target, .parallel = engine->judging_slots, .skip_perf = options->skip_perf};
 
 	if (purpose == JUDGE_ATTEMPTS)
 		gk_hmac("attempts", strlen("attempts"), options->seed, strlen(options->seed), wanted.secret);

@@ -60,6 +60,7 @@ struct gk_run_options {
 	const json_t *hardware;         /* for prompts, as it was journalled; or NULL */
 	const struct gk_judging *judging;
 	int judging_slots;              /* candidates judged at once; 0: number of cores */
+	bool skip_perf;                 /* nothing is timed */
 	const char *build;              /* geak's version, for verdict rows */
 	double budget_usd;              /* 0: none */
 	int64_t budget_tokens;          /* 0: none */

@@ -128,7 +128,8 @@ static void executed(void *ctx, const struct gk_execute_result *result)
 
 	f->request = 0;
 	judging_came(job);
-	job->spent.gpu += json_number_value(json_object_get(result->executed, "ms"));
+	if (job->evaluator->options.on_gpu)
+		job->spent.gpu += json_number_value(json_object_get(result->executed, "ms"));
 	if (result->err)
 		gk_cascade_failed(job->cascade, result->err);
 	else if (!result->executed || !json_is_null(json_object_get(result->executed, "finding")))

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/doc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -42,6 +43,7 @@ struct gk_session {
 	struct gk_endpoint *endpoint;
 	struct gk_store *store;
 	struct gk_price price;
+	json_t *hardware;
 	bool resumed;
 };
 
@@ -148,6 +150,12 @@ static int resolve_target(struct gk_session *session, const char *asked, const c
 	if (gk_aim_take(asked, &aim, e) < 0)
 		return -1;
 	*target = gk_arena_string(&session->arena, aim.target);
+	if (aim.gpus > 0 && !session->resumed) { /* prompts of a run speak of the GPU that it began on */
+		gk_json_auto *hardware = gk_aim_hardware();
+		gk_free_auto char *text = hardware ? gk_json_text(hardware) : NULL;
+
+		session->config.hardware = gk_arena_string(&session->arena, text);
+	}
 	return 0;
 }
 
@@ -192,6 +200,7 @@ static int configure_new(struct gk_session *session, struct gk_err *e)
 	config->suite = suite_name(session);
 	config->model = flags->model;
 	config->seed = flags->seed;
+	config->skip_perf = flags->skip_perf;
 	name_tasks(session, config);
 	take_loose_flags(flags, config);
 	return 0;
@@ -237,6 +246,7 @@ static int compare_with_begun(struct gk_session *session, struct gk_err *e)
 
 	asked.model = or_else(flags->model, asked.model);
 	asked.seed = or_else(flags->seed, asked.seed);
+	asked.skip_perf |= flags->skip_perf;
 	if (flags->target && resolve_target(session, flags->target, &asked.target, e) < 0)
 		return -1;
 	if ((flags->recipe && read_recipe(session, flags->recipe, &asked.recipe, e) < 0) ||
@@ -316,6 +326,8 @@ static int open_all(struct gk_session *session, struct gk_err *e)
 	if (open_store(session, e) < 0 || (session->resumed ? configure_begun : configure_new)(session, e) < 0)
 		return -1;
 	list_tasks(session);
+	if (session->config.hardware)
+		session->hardware = json_loads(session->config.hardware, JSON_REJECT_DUPLICATES, NULL);
 	if (open_prompter(session, e) < 0 || open_model(session, e) < 0)
 		return -1;
 	if (!session->resumed)
@@ -339,6 +351,7 @@ void gk_session_close(struct gk_session *session)
 {
 	if (!session)
 		return;
+	json_decref(session->hardware);
 	gk_endpoint_close(session->endpoint);
 	gk_loop_free(session->loop);
 	gk_prompter_free(session->prompter);
@@ -397,6 +410,8 @@ int gk_session_run(struct gk_session *session, gk_run_progress_fn *progress, voi
 		.prompter = session->prompter,
 		.seed = session->config.seed,
 		.target = session->config.target,
+		.hardware = session->hardware,
+		.skip_perf = session->config.skip_perf,
 		.judging = &pool_judging,
 		.judging_slots = session->flags->judgings,
 		.build = session->flags->build,

@@ -21,6 +21,7 @@ struct gk_session_flags {
 	int64_t budget_tokens;
 	int requests, judgings;     /* at once; 0: default */
 	bool replay_strict;
+	bool skip_perf;             /* nothing is timed */
 	const char *build;          /* geak's version */
 };
 

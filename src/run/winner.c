@@ -168,6 +168,35 @@ static int submit_next(struct contest *contest, struct gk_err *e)
 	return 0;
 }
 
+/* Beyond the noise of both, two measurements of one kernel should agree. */
+static bool is_elsewhere(const struct gk_speedup *a, const struct gk_speedup *b)
+{
+	return a->low * (1 - a->floor) > b->high * (1 + b->floor);
+}
+
+/* The confirmed figure is the one that counts; when it is another than the first, the verdict says so. */
+static void compare_speedups(const struct gk_speedup *first, struct gk_verdict *confirmed)
+{
+	const struct gk_speedup *again = &confirmed->speedup;
+	char note[256];
+
+	if (!first->measured)
+		return;
+	if (!again->measured)
+		snprintf(note, sizeof note, "speedup %.3f (%.3f to %.3f) at first; not measured when it was confirmed",
+		         first->mean, first->low, first->high);
+	else if (is_elsewhere(first, again) || is_elsewhere(again, first))
+		snprintf(note, sizeof note,
+		         "speedup %.3f (%.3f to %.3f) at first, %.3f (%.3f to %.3f) when it was confirmed in fresh "
+		         "processes: the intervals do not overlap",
+		         first->mean, first->low, first->high, again->mean, again->low, again->high);
+	else
+		return;
+	if (!confirmed->notes)
+		confirmed->notes = json_array();
+	json_array_append_new(confirmed->notes, json_string(note));
+}
+
 static int write_fact(struct contest *contest, const char *name, struct gk_err *e)
 {
 	const struct gk_attempt *attempt = &contest->ranked.items[contest->next];
@@ -212,6 +241,7 @@ static int decide(struct contest *contest, struct gk_err *e)
 		return on_infra(contest);
 	contest->infra = 0;
 	if (verdict->outcome == GK_PASS && verdict->exec) {
+		compare_speedups(&attempt->speedup, &contest->came.verdict);
 		if (write_fact(contest, "winner", e) < 0)
 			return -1;
 		engine_show(track_of(contest, attempt), NULL, "confirmed");

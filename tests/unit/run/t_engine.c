@@ -170,6 +170,59 @@ static void a_run_goes_on_after_a_kill_at_any_place(void)
 	is_int(wrong, 0, "killed at any of them it ends alike, and the ledger knows what was lost");
 }
 
+static int count_timings(bool *has_samples)
+{
+	struct gk_err e = {0};
+	struct gk_store *store = gk_store_open_read(folder, &e);
+	int count = 0;
+
+	*has_samples = true;
+	for (int64_t id = 1; store && id < 100; id++) {
+		gk_arena_auto arena = {0};
+		struct gk_store_timing *rows = NULL;
+		size_t found = 0;
+
+		if (gk_store_timings(store, id, &arena, &rows, &found, &e) < 0 || !found)
+			continue;
+		count += (int)found;
+		for (size_t i = 0; i < found; i++)
+			*has_samples &= rows[i].samples_hash != NULL && rows[i].mid > 1;
+	}
+	gk_store_close(store);
+	return count;
+}
+
+static void what_was_measured_is_stored_and_not_measured_again(void)
+{
+	struct gk_err e = {0};
+	struct script_run run;
+	int judgings;
+	bool has_samples;
+
+	script_speedup = 2;
+	script_confirmed = 1.5;
+	next_folder();
+	script_prepare(&run, folder, 1, &e);
+	run.options.stop_after_ticks = 8;
+	script_go(&run, &e);
+	script_end(&run);
+	script_prepare(&run, folder, 1, &e);
+	ok(script_go(&run, &e) == 0 && run.end == GK_RUN_DONE, "a run with timings goes on");
+	script_end(&run);
+	ok(count_timings(&has_samples) > 2 && has_samples, "timings are rows with raw samples");
+	gk_free_auto char *digest = script_digest(folder);
+	ok(strstr(digest, "\"mean\":2.0"), "attempts carry their speedup in the journal");
+	ok(strstr(digest, "\nwinner ") && strstr(digest, "speedup 2.000 (1.980 to 2.020) at first, 1.500 (1.485 to 1.515) when it was "
+	                                                 "confirmed"),
+	   "a winner that is slower when it is confirmed is told so");
+	judgings = script_judgings;
+	script_prepare(&run, folder, 1, &e);
+	script_go(&run, &e);
+	script_end(&run);
+	is_int(script_judgings, judgings, "a stored verdict is not measured again");
+	script_speedup = script_confirmed = 0;
+}
+
 static void a_model_that_gives_up_suspends_the_run(void)
 {
 	struct gk_err e = {0};
@@ -288,6 +341,7 @@ int main(void)
 	a_finished_run_asks_nothing_when_it_is_run_again();
 	a_run_goes_on_after_any_tick();
 	a_run_goes_on_after_a_kill_at_any_place();
+	what_was_measured_is_stored_and_not_measured_again();
 	a_model_that_gives_up_suspends_the_run();
 	a_model_that_refuses_for_good_ends_the_run_resumable();
 	a_broken_judge_suspends_the_run();
