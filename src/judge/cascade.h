@@ -105,6 +105,7 @@ struct gk_judge_timing {
 	size_t number; /* to be given back */
 	size_t case_index;
 	struct gk_judge_side a, b;
+	bool a_is_known; /* what a computes was judged when it was measured against itself */
 	uint64_t seed;
 };
 

@@ -78,6 +78,7 @@ static void add_timing(struct gk_cascade *c, size_t case_index)
 	t->x.number = c->timings.count;
 	t->x.case_index = case_index;
 	t->x.seed = seed_of(c, "time", case_index);
+	t->x.a_is_known = c->reference != c;
 	side_init(&t->x.a, c->reference, case_index);
 	side_init(&t->x.b, c, case_index);
 	gk_vec_push(&c->timings, t);

@@ -112,7 +112,7 @@ static int write_outputs(struct time_job *job, bool is_inline, bool only_check, 
 	for (uint32_t s = 0; s < job->side_count; s++) {
 		const struct time_side *side = &job->sides[s];
 
-		for (uint32_t i = 0; i < side->plan->output_count; i++, blob++) {
+		for (uint32_t i = 0; i < side->plan->output_count && !side->is_known; i++, blob++) {
 			uint64_t bytes = gk_plan_view_bytes(&side->plan->outputs[i].view);
 			int fd;
 
@@ -139,6 +139,7 @@ static void job_release(struct time_job *job)
 	for (uint32_t i = 0; i < job->side_count; i++)
 		time_evidence_release(&job->sides[i]);
 	time_read_release(job);
+	free(job->rooms.fetched);
 	free(job);
 }
 

@@ -24,7 +24,6 @@
 enum {
 	TIME_SETS = 8,
 	TIME_LOADS = 16,
-	TIME_LOADS_USUAL = 4,
 	TIME_PAIRS = 512,
 	TIME_CHUNK = 32, /* pairs between two waits */
 	TIME_CALLS = 2 * TIME_CHUNK,
@@ -66,6 +65,7 @@ struct time_side {
 	/* Of each output: the bytes of its buffer that it reaches, and where in a witness they go. */
 	uint64_t low[GK_PLAN_MAX_OUTPUTS], span[GK_PLAN_MAX_OUTPUTS], slot_at[GK_PLAN_MAX_OUTPUTS];
 	struct time_evidence evidence;
+	bool is_known; /* its outputs are not sent back */
 	bool changed[GK_PLAN_MAX_BUFFERS]; /* inputs that were written */
 	double call_ms, fills_ms;          /* fills_ms < 0: the plan has launches only */
 	double ms[TIME_PAIRS];
@@ -92,6 +92,7 @@ struct time_rooms {
 	uint64_t flush_words;
 	uint64_t slot_bytes; /* of one witness */
 	uint32_t slots;
+	uint8_t *fetched; /* where all outputs are looked at: the slots, on the host */
 };
 
 struct time_job {
@@ -207,7 +208,11 @@ int64_t time_now_ns(void); /* the host's clock, which nobody adjusts */
 
 void time_lay_witness(struct time_job *job); /* slots, before memory is taken */
 int time_witness(struct time_job *job, uint32_t side, uint32_t set, int slot, struct gk_err *e); /* queued */
+/* Before looking, where all outputs are looked at: the first so many slots. */
+int time_fetch(struct time_job *job, uint32_t slots, struct gk_err *e);
 int time_look(struct time_job *job, uint32_t side, int slot, int before, struct gk_err *e); /* afterwards */
+/* Of large outputs, at the end: two calls' slots; second TIME_NO_SLOT: there was one only. */
+int time_look_few(struct time_job *job, uint32_t side, int first, int second, struct gk_err *e);
 uint64_t time_output_at(const struct time_side *side, uint32_t output); /* among dense bytes */
 void time_evidence_release(struct time_side *side);
 

@@ -14,7 +14,7 @@
 
 enum { ROUNDS = 3, MOST_BURST = 64, BATCH_ROUNDS = 5 };
 
-#define BURST_MS   2.5 /* of calls with preparation between two waits */
+#define BURST_MS   1.5 /* of calls with preparation between two waits */
 #define SHORT_CALL 0.02
 
 int64_t time_now_ns(void)

@@ -38,6 +38,7 @@ struct measuring {
 	struct time_job *job;
 	struct chunk chunk;
 	uint32_t order[TIME_LOADS], next; /* of loads */
+	bool has_second[2]; /* of large outputs: a later chunk's call was kept too, by side */
 	int64_t started;
 };
 
@@ -54,29 +55,25 @@ static uint32_t next_load(struct measuring *m)
 	return m->order[--m->next];
 }
 
-/* Chunks 0, 1, 2, 4, 8, ..: so many are enough, and cost little. */
-static bool looks_in(const struct time_job *job, uint32_t chunk)
-{
-	return job->all_outputs || (chunk & (chunk - 1)) == 0;
-}
-
-/* The slots of this call, if its outputs are to be looked at. */
+/*
+ * Where a call's outputs are put, if they are to be looked at. Of large ones
+ * one call of the first chunk is kept, and one of all later chunks, each as
+ * likely.
+ */
 static struct looking look_at(struct measuring *m, uint32_t side, uint32_t pair)
 {
 	struct chunk *c = &m->chunk;
-	bool all = m->job->all_outputs,
-	     want = looks_in(m->job, c->number) && (all || c->picked[side] == pair);
 	struct looking l = {side, TIME_NO_SLOT, TIME_NO_SLOT};
-	uint32_t behind = all ? TIME_CALLS : 2;
 
-	if (!want)
-		return l;
-	l.slot = all ? (int)c->look_count : (int)side;
-	if (c->befores[side] < 2) { /* of one chunk of few: one slot a side is enough */
-		l.before = (int)(behind + side + (all ? 2 * c->befores[side] : 0));
-		c->befores[side]++;
+	if (m->job->all_outputs) {
+		l.slot = (int)c->look_count;
+		if (c->befores[side] < 2)
+			l.before = (int)(TIME_CALLS + side + 2 * c->befores[side]++);
+		c->looks[c->look_count++] = l;
+	} else if (c->picked[side] == pair && (c->number == 0 || gk_random_below(&m->job->random, c->number) == 0)) {
+		l.slot = (int)(side + (c->number ? 2 : 0));
+		m->has_second[side] |= c->number > 0;
 	}
-	c->looks[c->look_count++] = l;
 	return l;
 }
 
@@ -128,6 +125,16 @@ static int run_chunk(struct measuring *m, struct gk_err *e)
 
 static int look(struct measuring *m, struct gk_err *e)
 {
+	uint32_t slots = 0;
+
+	for (uint32_t i = 0; i < m->chunk.look_count; i++) {
+		const struct looking *l = &m->chunk.looks[i];
+		int last = l->slot > l->before ? l->slot : l->before;
+
+		slots = (uint32_t)last + 1 > slots ? (uint32_t)last + 1 : slots;
+	}
+	if (m->job->all_outputs && slots && time_fetch(m->job, slots, e) < 0)
+		return -1;
 	for (uint32_t i = 0; i < m->chunk.look_count; i++) {
 		const struct looking *l = &m->chunk.looks[i];
 
@@ -283,6 +290,8 @@ int time_pairs(struct time_job *job, struct gk_err *e)
 	m->started = time_now_ns();
 	while (done == 0 && !(job->stopped = why_stop(m)))
 		done = one_chunk(m, &before, e);
+	for (uint32_t i = 0; i < job->side_count && done == 0 && !job->all_outputs; i++)
+		done = time_look_few(job, i, (int)i, m->has_second[i] ? (int)i + 2 : TIME_NO_SLOT, e);
 	for (uint32_t i = 0; i < job->side_count && done == 0; i++) {
 		job->sides[i].call_ms = time_median(job->sides[i].ms, job->pair_count);
 		find_tick(job, &job->sides[i]);

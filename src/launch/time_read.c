@@ -294,9 +294,9 @@ static int read_helpers(struct time_job *job, const struct gk_node *root, struct
 static int read_side(struct time_job *job, const struct gk_node *at, struct gk_err *e)
 {
 	struct time_side *side = &job->sides[job->side_count++];
-	struct gk_node plan = gk_node_key(at, "plan");
+	struct gk_node plan = gk_node_key(at, "plan"), known = gk_node_key(at, "known");
 
-	if (gk_node_object(at, e) < 0)
+	if (gk_node_object(at, e) < 0 || (known.value && gk_node_bool(&known, &side->is_known, e) < 0))
 		return -1;
 	side->plan = gk_plan_from_node(&plan, e);
 	if (!side->plan || read_variants(side, at, e) < 0 || read_objects(job, side, at, e) < 0)
@@ -332,7 +332,7 @@ static int read_numbers(struct time_job *job, const struct gk_node *root, struct
 	value = 0;
 	if (loads.value && gk_node_int(&loads, 0, TIME_LOADS, &value, e) < 0)
 		return -1;
-	job->loads = value ? (uint32_t)value : TIME_LOADS_USUAL;
+	job->loads = (uint32_t)value; /* 0: as time_load_more() finds sensible */
 	if (gk_node_int(&inputs, 0, TIME_INPUTS - 2, &value, e) < 0)
 		return -1;
 	job->input_count = (uint32_t)value;

@@ -2,12 +2,15 @@
  * What timed calls have computed. Right behind a call's second event its
  * outputs are copied aside, on the device; when the queue has been waited for
  * they are fetched and compared. Where outputs are small every call is looked
- * at, else a few that nobody can know before. One of them, drawn by the seed,
- * is what goes back to be judged.
+ * at, and one of them, drawn by the seed, goes back to be judged. Large ones
+ * take longer to fetch than to compute: two calls of each side that nobody can
+ * know before are kept on the device, one goes back whole, and of the other
+ * parts drawn anew are compared with it.
  *
  * An element that nobody wrote holds what it was filled with, and each call
  * has another fill: where two calls both end with their own fill in it, and
- * the fills differ, it was never written.
+ * the fills differ, it was never written. (Of large outputs nothing is said:
+ * the judge sees that the values are wrong.)
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +19,7 @@
 #include "device/strided.h"
 #include "time.h"
 
-enum { SMALL_BYTES = 256 << 10, PIECE = 256, FEW_SLOTS = 4 };
+enum { SMALL_BYTES = 256 << 10, PIECE = 256, FEW_SLOTS = 4, WINDOW = 1 << 20, WINDOWS = 16 };
 
 static void find_span(const struct gk_plan_view *view, uint64_t *low, uint64_t *span)
 {
@@ -81,21 +84,74 @@ uint64_t time_output_at(const struct time_side *side, uint32_t output)
 	return at;
 }
 
-static int fetch(struct time_job *job, const struct time_side *s, int slot, uint8_t *dense, struct gk_err *e)
+/* Small ones come all at once: one transfer costs less than one for each. */
+int time_fetch(struct time_job *job, uint32_t slots, struct gk_err *e)
 {
-	gk_free_auto uint8_t *whole = gk_alloc(job->rooms.slot_bytes);
-	uint64_t to = 0;
+	struct time_rooms *r = &job->rooms;
+
+	if (!r->fetched)
+		r->fetched = gk_alloc(r->slots * r->slot_bytes);
+	return job->ops->download(job->device, r->fetched, slot_address(job, 0), slots * r->slot_bytes, e);
+}
+
+static void pack_outputs(const struct time_side *s, uint8_t *whole, uint8_t *dense)
+{
 	int64_t first;
 
-	if (job->ops->download(job->device, whole, slot_address(job, slot), job->rooms.slot_bytes, e) < 0)
-		return -1;
 	for (uint32_t i = 0; i < s->plan->output_count; i++) {
 		struct gk_plan_view view = s->plan->outputs[i].view;
 		struct gk_memory_span span = {whole + s->slot_at[i], NULL};
 
 		view.at -= s->low[i];
-		gk_strided_pack(&span, &view, dense + to, &first);
-		to += gk_plan_view_bytes(&view);
+		gk_strided_pack(&span, &view, dense, &first);
+		dense += gk_plan_view_bytes(&view);
+	}
+}
+
+static bool is_dense(const struct gk_plan_view *view)
+{
+	int64_t stride = 1;
+
+	for (int d = view->rank - 1; d >= 0; d--) {
+		if (view->shape[d] != 1 && view->strides[d] != stride)
+			return false;
+		stride *= view->shape[d];
+	}
+	return true;
+}
+
+static int fetch_large(struct time_job *job, const struct time_side *s, uint32_t output, int slot, uint8_t *dense,
+                       struct gk_err *e)
+{
+	struct gk_plan_view view = s->plan->outputs[output].view;
+	uint64_t from = slot_address(job, slot) + s->slot_at[output];
+	gk_free_auto uint8_t *whole = NULL;
+	struct gk_memory_span span = {0};
+	int64_t first;
+
+	if (is_dense(&view))
+		return job->ops->download(job->device, dense, from, gk_plan_view_bytes(&view), e);
+	whole = gk_alloc(s->span[output] + 1);
+	if (job->ops->download(job->device, whole, from, s->span[output], e) < 0)
+		return -1;
+	span.bytes = whole;
+	view.at -= s->low[output];
+	gk_strided_pack(&span, &view, dense, &first);
+	return 0;
+}
+
+static int fetch(struct time_job *job, const struct time_side *s, int slot, uint8_t *dense, struct gk_err *e)
+{
+	uint64_t to = 0;
+
+	if (job->all_outputs) {
+		pack_outputs(s, job->rooms.fetched + (uint64_t)slot * job->rooms.slot_bytes, dense);
+		return 0;
+	}
+	for (uint32_t i = 0; i < s->plan->output_count; i++) {
+		if (fetch_large(job, s, i, slot, dense + to, e) < 0)
+			return -1;
+		to += gk_plan_view_bytes(&s->plan->outputs[i].view);
 	}
 	return 0;
 }
@@ -167,6 +223,47 @@ int time_look(struct time_job *job, uint32_t side, int slot, int before, struct 
 	v->different += memcmp(v->first, dense, v->dense_bytes) != 0;
 	if (gk_random_below(&job->random, v->checked) == 0) /* each of those so far is as likely */
 		memcpy(v->sent, dense, v->dense_bytes);
+	return 0;
+}
+
+/* ---- large outputs ---- */
+
+/* Parts of what lies in two slots. */
+static int compare_parts(struct time_job *job, const struct time_side *s, int one, int two, bool *differs,
+                         struct gk_err *e)
+{
+	gk_free_auto uint8_t *got = gk_alloc(2 * (uint64_t)WINDOW);
+
+	for (uint32_t n = 0; n < WINDOWS && !*differs; n++) {
+		uint32_t i = (uint32_t)gk_random_below(&job->random, s->plan->output_count);
+		uint64_t bytes = s->span[i] < WINDOW ? s->span[i] : WINDOW,
+			 from = s->slot_at[i] + gk_random_below(&job->random, s->span[i] - bytes + 1);
+
+		if (!is_dense(&s->plan->outputs[i].view)) /* between its elements lies what was there before */
+			continue;
+		if (job->ops->download(job->device, got, slot_address(job, one) + from, bytes, e) < 0 ||
+		    job->ops->download(job->device, got + WINDOW, slot_address(job, two) + from, bytes, e) < 0)
+			return -1;
+		*differs = memcmp(got, got + WINDOW, bytes) != 0;
+	}
+	return 0;
+}
+
+int time_look_few(struct time_job *job, uint32_t side, int first, int second, struct gk_err *e)
+{
+	struct time_side *s = &job->sides[side];
+	struct time_evidence *v = &s->evidence;
+	bool differs = false;
+
+	if (s->plan->output_count == 0)
+		return 0;
+	v->checked = second == TIME_NO_SLOT ? 1 : 2;
+	if (!s->is_known)
+		v->sent = gk_alloc(v->dense_bytes + 1);
+	if ((!s->is_known && fetch(job, s, second == TIME_NO_SLOT ? first : second, v->sent, e) < 0) ||
+	    (second != TIME_NO_SLOT && compare_parts(job, s, first, second, &differs, e) < 0))
+		return -1;
+	v->different = differs;
 	return 0;
 }
 

@@ -204,6 +204,7 @@ struct gk_time_side {
 	size_t input_count;
 	const int *output_fds; /* as of an execution */
 	size_t output_count;
+	bool is_known; /* its outputs were judged before: they are not sent back, and there is no output_fds */
 };
 struct gk_time_request {
 	struct gk_time_side a, b; /* a is what b is measured against */

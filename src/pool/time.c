@@ -81,8 +81,8 @@ static json_t *side_json(struct packing *p, const struct gk_time_side *side)
 	}
 	for (size_t i = 0; i < side->input_count; i++)
 		json_array_append_new(inputs, json_pack("[i, i]", side->input_buffers[i], side->input_indexes[i]));
-	return json_pack("{s:O, s:o, s:o, s:o}", "plan", side->plan, "objects", objects, "inputs", inputs, "variants",
-	                 side->variants ? json_incref(side->variants) : json_array());
+	return json_pack("{s:O, s:o, s:o, s:o, s:b}", "plan", side->plan, "objects", objects, "inputs", inputs, "variants",
+	                 side->variants ? json_incref(side->variants) : json_array(), "known", side->is_known);
 }
 
 static json_t *request_json(struct packing *p, const struct gk_time_request *request)

@@ -123,7 +123,7 @@ static void compare_both(struct stint *s)
 {
 	struct gk_err e = {0};
 
-	if (compare(s, &s->a, &s->x->a, &e) < 0 || compare(s, &s->b, &s->x->b, &e) < 0)
+	if ((!s->x->a_is_known && compare(s, &s->a, &s->x->a, &e) < 0) || compare(s, &s->b, &s->x->b, &e) < 0)
 		fail(s, &e);
 	else if (s->under_way == 0)
 		tell_compared(s);
@@ -200,6 +200,9 @@ static void send(struct stint *s, const struct gk_time_helper *helpers, size_t c
 
 	request.a = side_of(s, &s->x->a, &s->a, &inputs, a_indexes);
 	request.b = side_of(s, &s->x->b, &s->b, &inputs, b_indexes);
+	request.a.is_known = s->x->a_is_known;
+	if (s->x->a_is_known)
+		request.a.output_count = 0;
 	request.input_fds = inputs.fds;
 	request.input_count = inputs.count;
 	s->tries++;
@@ -218,7 +221,8 @@ static void helpers_came(void *ctx, const struct gk_helpers_result *result)
 		fail(s, result->err);
 		return;
 	}
-	if (!s->a.outputs && (make_outputs(s->x->a.output_bytes, s->x->a.output_count, &s->a.outputs, &e) < 0 ||
+	if (!s->b.outputs && ((!s->x->a_is_known && make_outputs(s->x->a.output_bytes, s->x->a.output_count,
+	                                                         &s->a.outputs, &e) < 0) ||
 	                      make_outputs(s->x->b.output_bytes, s->x->b.output_count, &s->b.outputs, &e) < 0)) {
 		fail(s, &e);
 		return;
