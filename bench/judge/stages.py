@@ -64,6 +64,10 @@ def run(geak: str, task: str, texts: List[str], *options: str) -> "tuple[float, 
         if result["verdict"]["outcome"] != "pass":
             print(f"{task}: {result['verdict']['kind']}: {result['verdict']['message'][:200]}")
             break
+    for result in results:
+        if result["verdict"]["outcome"] == "pass" and not result["speedup"] and "--no-perf" not in options:
+            print(f"{task}: not timed: {result['notes']}")
+            break
     return took, results
 
 

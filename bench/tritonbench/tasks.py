@@ -29,7 +29,7 @@ class Task(NamedTuple):
 
 
 FLAT = [{"N": n} for n in (1, 1000, 1024, 4097, 98432)]
-LONG = [{"N": 1 << 22}, {"N": 1 << 26}]
+LONG = [{"N": 1 << 20}, {"N": 1 << 24}]
 ROWS = [{"M": m, "N": n} for m, n in ((1, 1), (128, 64), (128, 512), (33, 1000), (64, 2049))]
 MANY = [{"M": 1024, "N": 1024}, {"M": 4096, "N": 4096}]
 ONE, TWO = '{"x": values(case["N"])}', '{"x": values(case["N"]), "y": values(case["N"])}'
