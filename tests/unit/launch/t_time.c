@@ -739,6 +739,23 @@ static void memory_is_shared(void)
 	gk_launcher_close(&launcher);
 }
 
+/* 501 bytes are 125 words and one byte more, the longer of what both sides share. */
+static void every_byte_is_filled(void)
+{
+	struct ask two = {.a = {.kernels = {"add"}}, .b = {.kernels = {"quick"}, .out_bytes = 501}};
+	gk_free_auto char *text = NULL, *order = NULL;
+
+	open_launcher();
+	free(calls());
+	ok(time_it(two) == 0 && is_fine(), "an output of 400 and one of 501 bytes");
+	text = calls();
+	ok(strstr(text, "params pointer 125 ") && !strstr(text, "params pointer 100 "), "are filled as far as either goes");
+	ok(time_it(two) == 0, "again");
+	order = plain_calls();
+	ok(strstr(order, "copy 400; copy 400; fill; copy 1; scrub; "), "to the last byte");
+	gk_launcher_close(&launcher);
+}
+
 static void too_much_memory_is_a_finding(void)
 {
 	gk_free_auto char *text = NULL;
@@ -864,6 +881,7 @@ static void all(void)
 	of_large_outputs_some_are_looked_at();
 	faults_have_a_side();
 	memory_is_shared();
+	every_byte_is_filled();
 	too_much_memory_is_a_finding();
 	health_goes_along();
 	what_does_not_fit_is_refused();
