@@ -44,6 +44,7 @@ struct side {
 	uint64_t scratch, huge;       /* bytes of a program; bytes of another buffer */
 	bool returns_huge;            /* it is an output, which no kernel writes */
 	bool returns_input;           /* x is an output as well */
+	bool is_known;                /* its outputs are not wanted */
 };
 
 struct ask {
@@ -200,6 +201,8 @@ static json_t *side_json(const struct ask *a, const struct side *s, struct code 
 	}
 	side = json_pack("{s:o, s:o, s:o}", "plan", plan_json(s), "objects", objects, "inputs",
 	                 json_loads(s->inputs ? s->inputs : "[[0,0],[1,1]]", 0, NULL));
+	if (s->is_known)
+		json_object_set_new(side, "known", json_true());
 	if (s->variants)
 		json_object_set_new(side, "variants", json_loads(s->variants, 0, NULL));
 	return side;
@@ -254,7 +257,7 @@ static int time_it(struct ask a)
 {
 	gk_frame_auto frame = {.type = GK_WIRE_TIME, .last = true, .id = 1};
 	struct code *c = gk_alloc(sizeof *c);
-	int made[GK_LAUNCH_OUTPUTS], done, sides = a.b.kernels[0] ? 2 : 1;
+	int made[GK_LAUNCH_OUTPUTS], done, sides = (a.b.kernels[0] ? 2 : 1) - a.a.is_known;
 	size_t made_count = 0;
 	enum gk_wire_type type;
 
@@ -647,6 +650,19 @@ static void what_timed_calls_wrote_is_looked_at(void)
 	gk_launcher_close(&launcher);
 }
 
+static void outputs_that_are_known_stay(void)
+{
+	struct ask two = {.a = {.kernels = {"half"}, .is_known = true}, .b = {.kernels = {"add"}}};
+
+	open_launcher();
+	ok(time_it(two) == 0 && is_fine(), "a side whose outputs are not wanted");
+	is_int(wrong_values(0), 0, "sends none: the first that comes is the other's");
+	two.is_inline = true;
+	ok(time_it(two) == 0 && wrong_values(0) == 0 && out[1][2] == 0, "over a pipe as well");
+	is_int(poisoned("a", "poisoned"), COUNT / 2, "but they are looked at");
+	gk_launcher_close(&launcher);
+}
+
 static void an_input_that_is_an_output_is_no_poison(void)
 {
 	struct side both = {.kernels = {"add"}, .returns_input = true};
@@ -877,6 +893,7 @@ static void all(void)
 	short_calls_are_batched();
 	steps_are_part_of_the_call();
 	what_timed_calls_wrote_is_looked_at();
+	outputs_that_are_known_stay();
 	an_input_that_is_an_output_is_no_poison();
 	of_large_outputs_some_are_looked_at();
 	faults_have_a_side();
