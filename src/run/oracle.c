@@ -107,6 +107,8 @@ static void answer_waiters(struct oracle_set *set)
 {
 	size_t count = set->waiters.count;
 
+	if (count == 0)
+		return;
 	for (size_t i = 0; i < count; i++) {
 		struct oracle_waiter waiter = set->waiters.items[i];
 
