@@ -18,7 +18,7 @@
 #define CAPTURE_SECONDS "8"
 
 static const struct gk_command_help help = {
-	"redteam", "[--group NAME] [--only ID] [--json] [--list] [-t ARCH] [--containment LEVEL]",
+	"redteam", "[--group NAME] [--only ID]... [--json] [--list] [-t ARCH] [--containment LEVEL]",
 	"Try to cheat the judge on this machine, in every way that is known",
 	"Judges candidates that try to cheat, each with the verdict that it must get, and honest ones that must pass, and\n"
 	"prints the detection rate by group, the rate of honest kernels that were flagged, and every surprise. The result\n"
@@ -31,6 +31,7 @@ struct redteam {
 	struct gk_redteam team;
 	struct gk_term term, progress;
 	struct gk_aim aim;
+	struct gk_option_list only;
 	const char *target, *containment;
 	bool json, list, is_shown;
 };
@@ -190,7 +191,7 @@ static int report(struct redteam *r, struct gk_err *e)
 		print_surprises(r);
 		print_summary(r);
 	}
-	if (r->team.group || r->team.only)
+	if (r->team.group || r->team.only_count)
 		return gk_stdout_flush(e);
 	return gk_redteam_keep(result, e) < 0 ? -1 : gk_stdout_flush(e);
 }
@@ -255,6 +256,8 @@ static int do_it(struct redteam *r, struct gk_err *e)
 	if (find_fixtures(r, e) < 0)
 		return -1;
 	r->team.fixtures = &r->fixtures;
+	r->team.only = r->only.items;
+	r->team.only_count = r->only.count;
 	if (!r->list)
 		return run_team(r, e) < 0 ? -1 : exit_code(r);
 	if (r->json)
@@ -270,7 +273,7 @@ int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 	int containment = GK_CONTAIN_AUTO;
 	const struct gk_option table[] = {
 		{0, "group", GK_OPTION_TEXT, "NAME", "only the fixtures of a group", .value = &r.team.group},
-		{0, "only", GK_OPTION_TEXT, "ID", "only one fixture", .value = &r.team.only},
+		{0, "only", GK_OPTION_LIST, "ID", "only this fixture, and others named so", .value = &r.only},
 		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
 	         .value = &containment, .choices = gk_containment_names},
 		{0, "json", GK_OPTION_FLAG, NULL, "print JSON", .value = &r.json},

@@ -37,8 +37,11 @@ static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 
 static bool is_chosen(const struct gk_redteam *team, const struct gk_fixture *fixture)
 {
-	return (!team->group || strcmp(team->group, fixture->group) == 0) &&
-	       (!team->only || strcmp(team->only, fixture->id) == 0);
+	bool is_named = team->only_count == 0;
+
+	for (size_t i = 0; i < team->only_count; i++)
+		is_named |= strcmp(team->only[i], fixture->id) == 0;
+	return is_named && (!team->group || strcmp(team->group, fixture->group) == 0);
 }
 
 static bool can_be_tried(const struct gk_redteam *team, const struct gk_fixture *fixture)
@@ -73,9 +76,9 @@ static void submit(struct gk_redteam *team, struct gk_redteam_outcome *outcome)
 int gk_redteam_run(struct gk_redteam *team, struct gk_err *e)
 {
 	choose(team);
-	if (team->count == 0)
-		return gk_err_set(e, GK_ERR_INPUT, "no fixture is called %s%s%s", team->only ? team->only : "",
-		                  team->only && team->group ? " in " : "", team->group ? team->group : "");
+	if (team->count < (team->only_count ? team->only_count : 1))
+		return gk_err_set(e, GK_ERR_INPUT, "%zu of the fixtures that were asked for are there; geak redteam --list "
+		                                   "names them all", team->count);
 	for (size_t i = 0; i < team->count; i++)
 		submit(team, &team->outcomes[i]);
 	while (team->done < team->count) {
@@ -163,7 +166,7 @@ json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const
 		json_array_append_new(list, outcome_json(team, &team->outcomes[i]));
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
 	                 "schema_version", 1, "date", date, "build", gk_redteam_build(), "target", target, "evidence",
-	                 evidence, "containment", containment, "whole", !team->group && !team->only, "exploits", "tried",
+	                 evidence, "containment", containment, "whole", !team->group && !team->only_count, "exploits", "tried",
 	                 (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
 	                 (json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",
 	                 (json_int_t)(honest.tried - honest.expected), "groups", groups_json(team), "fixtures", list);

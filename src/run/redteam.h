@@ -24,7 +24,9 @@ struct gk_redteam {
 	struct gk_loop *loop;
 	struct gk_evaluator *evaluator;
 	bool on_gpu, has_contained;
-	const char *group, *only; /* NULL: all */
+	const char *group;       /* NULL: all */
+	const char *const *only; /* ids, */
+	size_t only_count;       /* 0: all */
 	struct gk_redteam_outcome *outcomes; /* in the order of the fixtures */
 	size_t count, done;
 	void (*told)(void *ctx, const struct gk_redteam_outcome *outcome, size_t done, size_t count);
