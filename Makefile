@@ -50,7 +50,7 @@ $(if $(filter $(ALL_ROOMS),$(ROOMS)),,$(error no such room in ROOMS))
 Q   := $(if $V,,@)
 say = $(if $V,@:,@echo '  $(1) $@')
 
-.PHONY: all objects unit test asan lint tidy hostile escape leak fuzz install help demo compat bench bundle clean
+.PHONY: all objects unit test asan lint tidy redteam redteam-break escape leak fuzz install help demo compat bench bundle clean
 all: $B/geak $B/libgeakbox.so
 
 $B/geak: $B/src/main.o $B/libgeak.a
@@ -130,9 +130,14 @@ lint:
 tidy:
 	printf '%s\n' src/main.c $(SRC) | xargs -P2 -I{} clang-tidy --quiet {} -- -std=c11 $(CPPFLAGS)
 
-# Candidates that mean harm, each with its expected verdict, and what is left of them: minutes.
-hostile: all
-	GEAK=$B/geak GEAK_SHARE=$(CURDIR) sh tests/hostile/run.sh
+# Candidates that try to cheat, honest ones, and what is left of them all: minutes.
+redteam: all
+	GEAK_SHARE=$(CURDIR) $B/geak redteam
+	GEAK=$B/geak GEAK_SHARE=$(CURDIR) prove -e tests/run tests/exploits/aftermath.py
+
+# Each defence switched off once, in a copy of the source: which exploits get through then. Half an hour.
+redteam-break: all
+	tests/run tests/exploits/break.py -b $B/break
 
 # Attempts to get out of the sandbox, from inside it, on each containment level: minutes.
 escape: all $B/tests/escape/lower
@@ -162,7 +167,7 @@ install: all
 	install -m 755 $B/libgeakbox.so $(DESTDIR)$(PREFIX)/lib/geak/libgeakbox.so
 	tar -c --exclude=__pycache__ $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak
 	install -d $(DESTDIR)$(PREFIX)/share/geak/redteam
-	tar -c --exclude=__pycache__ --exclude='*.md' --exclude=./break.py --exclude=./aftermath.py -C tests/exploits . | \
+	tar -c --exclude=__pycache__ --exclude=./README.md --exclude=./break.py --exclude=./aftermath.py -C tests/exploits . | \
 		tar -x --no-same-owner -C $(DESTDIR)$(PREFIX)/share/geak/redteam
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
@@ -207,7 +212,8 @@ help:
 	@echo 'make asan       all tests with AddressSanitizer and UBSan'
 	@echo 'make lint       strict warnings with gcc and clang, clang-tidy, cppcheck, layers, headers, docs, budgets'
 	@echo 'make fuzz       FUZZ=$(subst $() $(),|,$(FUZZERS)) SECONDS=60'
-	@echo 'make hostile    candidates that mean harm, and what is left of them'
+	@echo 'make redteam    candidates that try to cheat, honest ones, and what is left of them'
+	@echo 'make redteam-break   each defence switched off once: which exploits get through then'
 	@echo 'make escape     attempts to get out of the sandbox'
 	@echo 'make leak       N=200 candidates in a row, and what grows'
 	@echo 'make demo       the starter suite with recorded answers'

@@ -21,7 +21,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BURSTS = 10
 MEMORY_MB = 8.0  # what an allocator keeps varies
 HONEST = ("flip/honest", "row_softmax/honest", "vector_add/honest", "vector_add/honest_empty_like")
-SLOW = ("endless", "deadlock", "without_end", "spins", "stops_itself", "ignores_signals", "sleep", "thread_bomb", "fork_bomb")
+SLOW = ("endless", "deadlock", "without_end", "spins", "stops_itself", "ignores_signals", "sleep", "thread_bomb", "fork_bomb",
+        "waits_for", "seccomp_trap")
 
 
 def read(path: str) -> str:
@@ -32,7 +33,7 @@ def read(path: str) -> str:
 def pools() -> Dict[str, List[Tuple[str, str]]]:
     """Kind -> (task, source)."""
     data = os.path.join(ROOT, "tests", "data", "candidates")
-    hostile_task = os.path.join(ROOT, "tests", "hostile", "task")
+    exploits = os.path.join(ROOT, "tests", "exploits")
     out: Dict[str, List[Tuple[str, str]]] = {"honest": [], "broken": [], "hostile": [], "slow": []}
     for name in HONEST:
         out["honest"].append(("starter/" + name.split("/", maxsplit=1)[0], read(f"{data}/{name}.py")))
@@ -40,9 +41,12 @@ def pools() -> Dict[str, List[Tuple[str, str]]]:
         for path in sorted(glob.glob(f"{data}/{task}/*.py")):
             if "honest" not in path and not any(word in path for word in SLOW):
                 out["broken"].append(("starter/" + task, read(path)))
-    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "hostile", "candidates", "*.py"))):
+    for path in sorted(glob.glob(os.path.join(exploits, "*", "*.py"))):
+        source = read(path)
+        if "\n# task: twice\n" not in source or "\n# needs: " in source or "/honest/" in path:
+            continue
         kind = "slow" if any(word in path for word in SLOW) else "hostile"
-        out[kind].append((hostile_task, read(path)))
+        out[kind].append((os.path.join(exploits, "tasks", "twice"), source))
     return out
 
 
