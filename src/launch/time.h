@@ -175,6 +175,8 @@ struct time_call {
 int time_fill(struct time_job *job, uint32_t side, uint32_t set, int before,
               struct gk_err *e);                       /* restore, fill, prologue */
 int time_wash(struct time_job *job, struct gk_err *e); /* scrub, flush */
+/* Once more random bytes over what the call itself would write. */
+int time_soil(struct time_job *job, uint32_t set, struct gk_err *e);
 int time_steps(struct time_job *job, uint32_t side, uint32_t set, uint32_t load, struct gk_err *e);
 int time_fills_only(struct time_job *job, uint32_t side, uint32_t set,
                     struct gk_err *e); /* the steps but launches */

@@ -89,6 +89,16 @@ int time_fill(struct time_job *job, uint32_t side, uint32_t set, int before, str
 	return time_witness(job, side, set, before, e) < 0 ? -1 : run_prologue(job, side, set, e);
 }
 
+int time_soil(struct time_job *job, uint32_t set, struct gk_err *e)
+{
+	const struct time_set *s = &job->sets[set];
+
+	for (uint32_t i = 0; i < s->fill_count; i++)
+		if (fill_region(job, s->fills[i].at, s->fills[i].bytes, e) < 0)
+			return -1;
+	return 0;
+}
+
 int time_wash(struct time_job *job, struct gk_err *e)
 {
 	struct gk_device_region flush = time_room(job, job->rooms.flush),
