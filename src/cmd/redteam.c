@@ -1,4 +1,5 @@
-/* geak redteam: candidates that try to cheat, and honest ones, judged on this machine; says which got through. */
+/* geak redteam: candidates that try to cheat, and honest ones, judged on this machine; says which got
+ * through. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +21,10 @@
 static const struct gk_command_help help = {
 	"redteam", "[--group NAME] [--only ID]... [--json] [--list] [-t ARCH] [--containment LEVEL]",
 	"Try to cheat the judge on this machine, in every way that is known",
-	"Judges candidates that try to cheat, each with the verdict that it must get, and honest ones that must pass, and\n"
-	"prints the detection rate by group, the rate of honest kernels that were flagged, and every surprise. The result\n"
+	"Judges candidates that try to cheat, each with the verdict that it must get, and honest ones that "
+        "must pass, and\n"
+	"prints the detection rate by group, the rate of honest kernels that were flagged, and every "
+        "surprise. The result\n"
 	"of a run over all of them is kept for this machine, and the reports of runs cite it.\n"
 	"Exit code 0 when every verdict is the expected one, 1 when one is not."};
 
@@ -45,10 +48,11 @@ static json_t *list_json(const struct gk_fixtures *all)
 	for (size_t i = 0; i < all->count; i++) {
 		const struct gk_fixture *f = &all->items[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s, s:s, s:s?, s:s}", "id", f->id,
-		                                      "group", f->group, "entry", f->entry, "title", f->title, "defence",
-		                                      f->defence, "task", f->task_id, "expect", f->expect, "sealed",
-		                                      f->sealed, "needs", gk_fixture_needs_names[f->needs]));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s, s:s, s:s?, s:s}",
+		                                      "id", f->id, "group", f->group, "entry", f->entry,
+		                                      "title", f->title, "defence", f->defence, "task",
+		                                      f->task_id, "expect", f->expect, "sealed", f->sealed,
+		                                      "needs", gk_fixture_needs_names[f->needs]));
 	}
 	for (size_t i = 0; i < all->absent_count; i++)
 		json_array_append_new(absent, json_pack("{s:s, s:s}", "entry", all->absent[i].entry, "reason",
@@ -69,8 +73,11 @@ static void print_json(json_t *object)
 
 static void print_list(const struct redteam *r)
 {
-	static const struct gk_table_column columns[] = {
-		{"group", false, 0}, {"id", false, 0}, {"entry", false, 0}, {"defence", false, 0}, {"title", false, 72}};
+	static const struct gk_table_column columns[] = {{"group", false, 0},
+	                                                 {"id", false, 0},
+	                                                 {"entry", false, 0},
+	                                                 {"defence", false, 0},
+	                                                 {"title", false, 72}};
 	struct gk_table table;
 
 	gk_table_init(&table, columns, gk_count_of(columns));
@@ -89,7 +96,8 @@ static void print_list(const struct redteam *r)
 	gk_term_print(&r->term, GK_PLAIN, "\n%zu of the catalogue's %d entries are here; the others:\n",
 	              r->fixtures.entries_covered, GK_CATALOGUE_ENTRIES);
 	for (size_t i = 0; i < r->fixtures.absent_count; i++)
-		gk_term_print(&r->term, GK_PLAIN, "  %-4s %s\n", r->fixtures.absent[i].entry, r->fixtures.absent[i].reason);
+		gk_term_print(&r->term, GK_PLAIN, "  %-4s %s\n", r->fixtures.absent[i].entry,
+		              r->fixtures.absent[i].reason);
 }
 
 /* ---- while it runs ---- */
@@ -123,8 +131,10 @@ static void add_group(const struct redteam *r, struct gk_table *table, const cha
 	gk_table_cell(table, 0, group ? GK_PLAIN : GK_BOLD, "%s", shown);
 	gk_table_cell(table, 1, GK_PLAIN, "%zu", n.tried);
 	gk_table_cell(table, 2, n.expected == n.tried ? GK_GOOD : GK_BAD, "%zu", n.expected);
-	gk_table_cell(table, 3, GK_PLAIN, n.tried ? "%.1f %%" : "-", n.tried ? 100.0 * (double)n.expected / (double)n.tried : 0);
-	gk_table_cell(table, 4, GK_DIM, n.skipped ? "%zu" : "", n.skipped);
+	if (n.tried)
+		gk_table_cell(table, 3, GK_PLAIN, "%.1f %%", 100.0 * (double)n.expected / (double)n.tried);
+	if (n.skipped)
+		gk_table_cell(table, 4, GK_DIM, "%zu", n.skipped);
 }
 
 static void print_groups(const struct redteam *r)
@@ -159,9 +169,9 @@ static void print_surprises(const struct redteam *r)
 		if (o->state != GK_REDTEAM_SURPRISE)
 			continue;
 		gk_term_print(&r->term, GK_BAD, "\n%s", o->fixture->id);
-		gk_term_print(&r->term, GK_PLAIN, "  %s\n  expected: %s\n  verdict:  %s %s %s\n", o->fixture->title,
-		              gk_fixture_expectation(o->fixture, r->team.on_gpu), gk_stage_names[o->stage],
-		              gk_outcome_names[o->outcome], o->kind);
+		gk_term_print(&r->term, GK_PLAIN, "  %s\n  expected: %s\n  verdict:  %s %s %s\n",
+		              o->fixture->title, gk_fixture_expectation(o->fixture, r->team.on_gpu),
+		              gk_stage_names[o->stage], gk_outcome_names[o->outcome], o->kind);
 		if (*o->message)
 			gk_term_print(&r->term, GK_DIM, "  %.600s\n", o->message);
 	}
@@ -169,13 +179,15 @@ static void print_surprises(const struct redteam *r)
 
 static void print_summary(const struct redteam *r)
 {
-	struct gk_redteam_count exploits = gk_redteam_count(&r->team, NULL), honest = gk_redteam_count(&r->team, "honest");
+	struct gk_redteam_count exploits = gk_redteam_count(&r->team, NULL),
+				honest = gk_redteam_count(&r->team, "honest");
 
-	gk_term_print(&r->term, GK_PLAIN, "\ntarget %s, evidence %s, containment %s\n", r->aim.target, evidence_of(r),
-	              r->containment);
-	gk_term_print(&r->term, gk_redteam_is_clean(&r->team) ? GK_GOOD : GK_BAD,
-	              "%zu of %zu exploits got the verdict they must get, %zu of %zu honest kernels were flagged\n",
-	              exploits.expected, exploits.tried, honest.tried - honest.expected, honest.tried);
+	gk_term_print(&r->term, GK_PLAIN, "\ntarget %s, evidence %s, containment %s\n", r->aim.target,
+	              evidence_of(r), r->containment);
+	gk_term_print(
+		&r->term, gk_redteam_is_clean(&r->team) ? GK_GOOD : GK_BAD,
+		"%zu of %zu exploits got the verdict they must get, %zu of %zu honest kernels were flagged\n",
+		exploits.expected, exploits.tried, honest.tried - honest.expected, honest.tried);
 }
 
 static int report(struct redteam *r, struct gk_err *e)
@@ -274,10 +286,12 @@ int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 	const struct gk_option table[] = {
 		{0, "group", GK_OPTION_TEXT, "NAME", "only the fixtures of a group", .value = &r.team.group},
 		{0, "only", GK_OPTION_LIST, "ID", "only this fixture, and others named so", .value = &r.only},
-		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
-	         .value = &containment, .choices = gk_containment_names},
+		{0, "containment", GK_OPTION_CHOICE, "LEVEL",
+	         "auto, or strict: every layer of the sandbox, or nothing runs", .value = &containment,
+	         .choices = gk_containment_names},
 		{0, "json", GK_OPTION_FLAG, NULL, "print JSON", .value = &r.json},
-		{0, "list", GK_OPTION_FLAG, NULL, "say what would be tried, and what cannot be tried here", .value = &r.list},
+		{0, "list", GK_OPTION_FLAG, NULL, "say what would be tried, and what cannot be tried here",
+	         .value = &r.list},
 		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...", .value = &r.target},
 		{0},
 	};
@@ -285,7 +299,8 @@ int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 
 	if (done)
 		return done < 0 ? -1 : 0;
-	if (gk_operands_check(&help, argc, 0, 0, e) < 0 || gk_box_demand((enum gk_containment)containment, e) < 0)
+	if (gk_operands_check(&help, argc, 0, 0, e) < 0 ||
+	    gk_box_demand((enum gk_containment)containment, e) < 0)
 		return -1;
 	gk_term_init(&r.term, stdout);
 	gk_term_init(&r.progress, stderr);

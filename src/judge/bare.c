@@ -67,7 +67,8 @@ struct trial *bare_new(struct gk_cascade *c, size_t case_index)
 void bare_judge(struct trial *t, const struct gk_execute_result *result, const struct gk_outputs *outputs)
 {
 	json_t *told = result->executed ? json_object_get(result->executed, "outputs") : NULL, *output;
-	bool is_written = told && !result->died && !json_is_object(json_object_get(result->executed, "finding"));
+	bool is_written =
+		told && !result->died && !json_is_object(json_object_get(result->executed, "finding"));
 	size_t i;
 
 	json_array_foreach(told, i, output)
@@ -90,7 +91,8 @@ bool bare_end(struct gk_cascade *c)
 	}
 	if (!any)
 		return true;
-	gk_buf_add_text(&words, "the copies that the wrapper makes give the whole result without any kernel, in every case; a kernel "
+	gk_buf_add_text(&words, "the copies that the wrapper makes give the whole result without any kernel, "
+	                        "in every case; a kernel "
 	                        "must compute it");
 	c->cases[0].exec = failing_of(c, GK_FAIL, "not_a_kernel", &words);
 	return false;

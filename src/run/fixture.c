@@ -48,7 +48,8 @@ static const struct gk_field fields[] = {
 	{"task", GK_FIELD_STRING, offsetof(struct gk_fixture, task_id), true, 0, 0, NULL, NULL},
 	{"expect", GK_FIELD_STRING, offsetof(struct gk_fixture, expect), true, 0, 0, NULL, NULL},
 	{"sealed", GK_FIELD_STRING, offsetof(struct gk_fixture, sealed), false, 0, 0, NULL, NULL},
-	{"needs", GK_FIELD_CHOICE, offsetof(struct gk_fixture, needs), false, 0, 0, gk_fixture_needs_names, NULL},
+	{"needs", GK_FIELD_CHOICE, offsetof(struct gk_fixture, needs), false, 0, 0, gk_fixture_needs_names,
+         NULL},
 	{"gain", GK_FIELD_STRING, offsetof(struct gk_fixture, gain), false, 0, 0, NULL, NULL},
 };
 
@@ -85,8 +86,8 @@ static bool part_fits(const char *part, const struct gk_verdict *v, bool *is_wel
 		return false;
 	if (words == 1)
 		return v->outcome == GK_PASS;
-	return strcmp(gk_stage_names[v->stage], stage) == 0 && strcmp(gk_outcome_names[v->outcome], outcome) == 0 &&
-	       kind_is_in(v->kind, kinds);
+	return strcmp(gk_stage_names[v->stage], stage) == 0 &&
+	       strcmp(gk_outcome_names[v->outcome], outcome) == 0 && kind_is_in(v->kind, kinds);
 }
 
 static bool any_part_fits(const char *expectation, const struct gk_verdict *v, bool *is_well_formed)
@@ -128,15 +129,20 @@ static int check_words(const struct gk_node *root, const struct gk_fixture *f, s
 
 	any_part_fits(f->expect, NULL, &is_well);
 	if (!is_well)
-		return gk_node_fail(root, e, "expect: STAGE OUTCOME KIND[|KIND] [or ...] is needed, not \"%s\"", f->expect);
+		return gk_node_fail(root, e,
+		                    "expect: STAGE OUTCOME KIND[|KIND] [or ...] is needed, not \"%s\"",
+		                    f->expect);
 	if (f->sealed)
 		any_part_fits(f->sealed, NULL, &is_well);
 	if (!is_well)
-		return gk_node_fail(root, e, "sealed: STAGE OUTCOME KIND[|KIND] [or ...] is needed, not \"%s\"", f->sealed);
+		return gk_node_fail(root, e,
+		                    "sealed: STAGE OUTCOME KIND[|KIND] [or ...] is needed, not \"%s\"",
+		                    f->sealed);
 	if (f->gain && index_of(gains, f->gain) < 0)
 		return gk_node_fail(root, e, "gain: none is needed, not \"%s\"", f->gain);
 	if (!f->is_honest && (!f->entry || !f->defence))
-		return gk_node_fail(root, e, "an exploit names its entry of the catalogue (or new) and a defence");
+		return gk_node_fail(root, e,
+		                    "an exploit names its entry of the catalogue (or new) and a defence");
 	return 0;
 }
 
@@ -155,7 +161,8 @@ static int read_fixture(struct gk_fixtures *all, const char *group, const char *
 	if (gk_doc_from_yaml(&doc, path, gk_buf_text(&yaml), yaml.size, e) < 0)
 		return -1;
 	root = gk_node_root(&doc);
-	if (gk_node_decode(&root, fields, gk_count_of(fields), f, &all->arena, e) < 0 || check_words(&root, f, e) < 0)
+	if (gk_node_decode(&root, fields, gk_count_of(fields), f, &all->arena, e) < 0 ||
+	    check_words(&root, f, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all->suite->task_count; i++)
 		if (strcmp(all->suite->tasks[i]->id, f->task_id) == 0)
@@ -166,8 +173,8 @@ static int read_fixture(struct gk_fixtures *all, const char *group, const char *
 	return 0;
 }
 
-static int read_group(struct gk_fixtures *all, const char *folder, const char *group, struct fixture_vec *found,
-                      struct gk_err *e)
+static int read_group(struct gk_fixtures *all, const char *folder, const char *group,
+                      struct fixture_vec *found, struct gk_err *e)
 {
 	char **names;
 	size_t count;
@@ -187,7 +194,8 @@ static int read_group(struct gk_fixtures *all, const char *folder, const char *g
 }
 
 /* Every folder with Python files is a group. */
-static int read_groups(struct gk_fixtures *all, const char *folder, struct fixture_vec *found, struct gk_err *e)
+static int read_groups(struct gk_fixtures *all, const char *folder, struct fixture_vec *found,
+                       struct gk_err *e)
 {
 	char **names;
 	size_t count;
@@ -211,7 +219,8 @@ static int decode_absent(const struct gk_node *at, void *out, struct gk_arena *a
 {
 	static const struct gk_field absent_fields[] = {
 		{"entry", GK_FIELD_STRING, offsetof(struct gk_fixture_absent, entry), true, 0, 0, NULL, NULL},
-		{"reason", GK_FIELD_STRING, offsetof(struct gk_fixture_absent, reason), true, 0, 0, NULL, NULL},
+		{"reason", GK_FIELD_STRING, offsetof(struct gk_fixture_absent, reason), true, 0, 0, NULL,
+	         NULL},
 	};
 
 	return gk_node_decode(at, absent_fields, gk_count_of(absent_fields), out, arena, e);
@@ -264,21 +273,25 @@ static int check_catalogue(struct gk_fixtures *all, struct gk_err *e)
 		if (!entry || strcmp(entry, "new") == 0)
 			continue;
 		if (!find_entry(entry, &group, &number))
-			return gk_err_set(e, GK_ERR_INPUT, "fixture %s: the catalogue has no entry %s", all->items[i].id, entry);
+			return gk_err_set(e, GK_ERR_INPUT, "fixture %s: the catalogue has no entry %s",
+			                  all->items[i].id, entry);
 		all->entries_covered += !covered[group][number];
 		covered[group][number] = true;
 	}
 	for (size_t i = 0; i < all->absent_count; i++) {
 		if (!find_entry(all->absent[i].entry, &group, &number) || covered[group][number])
-			return gk_err_set(e, GK_ERR_INPUT, "absent.yaml: %s is no entry of the catalogue, or has a fixture",
+			return gk_err_set(e, GK_ERR_INPUT,
+			                  "absent.yaml: %s is no entry of the catalogue, or has a fixture",
 			                  all->absent[i].entry);
 		excused[group][number] = true;
 	}
 	for (group = 0; group < GROUPS; group++)
 		for (number = 0; number < catalogue[group].count; number++)
 			if (!covered[group][number] && !excused[group][number])
-				return gk_err_set(e, GK_ERR_INPUT, "entry %c%d of the catalogue has neither fixture nor reason",
-				                  catalogue[group].letter, number + 1);
+				return gk_err_set(
+					e, GK_ERR_INPUT,
+					"entry %c%d of the catalogue has neither fixture nor reason",
+					catalogue[group].letter, number + 1);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	o->message = gk_arena_string(&asked->team->arena, verdict->message);
 	o->is_ours = verdict->outcome == GK_INFRA;
 	o->state = gk_fixture_expects(o->fixture, asked->team->on_gpu, verdict) ? GK_REDTEAM_EXPECTED
-	                                                                         : GK_REDTEAM_SURPRISE;
+	                                                                        : GK_REDTEAM_SURPRISE;
 	gk_verdict_release(verdict);
 	tell(asked->team, o);
 }
@@ -57,8 +57,11 @@ static void choose(struct gk_redteam *team)
 	team->outcomes = gk_arena_array(&team->arena, all->count + 1, sizeof *team->outcomes);
 	for (size_t i = 0; i < all->count; i++)
 		if (is_chosen(team, &all->items[i]))
-			team->outcomes[team->count++] = (struct gk_redteam_outcome){
-				.fixture = &all->items[i], .state = GK_REDTEAM_SKIPPED, .kind = "", .message = ""};
+			team->outcomes[team->count++] =
+				(struct gk_redteam_outcome){.fixture = &all->items[i],
+			                                    .state = GK_REDTEAM_SKIPPED,
+			                                    .kind = "",
+			                                    .message = ""};
 }
 
 static void submit(struct gk_redteam *team, struct gk_redteam_outcome *outcome)
@@ -77,16 +80,19 @@ int gk_redteam_run(struct gk_redteam *team, struct gk_err *e)
 {
 	choose(team);
 	if (team->count < (team->only_count ? team->only_count : 1))
-		return gk_err_set(e, GK_ERR_INPUT, "%zu of the fixtures that were asked for are there; geak redteam --list "
-		                                   "names them all", team->count);
+		return gk_err_set(e, GK_ERR_INPUT,
+		                  "%zu of the fixtures that were asked for are there; geak redteam --list "
+		                  "names them all",
+		                  team->count);
 	for (size_t i = 0; i < team->count; i++)
 		submit(team, &team->outcomes[i]);
 	while (team->done < team->count) {
 		if (gk_loop_interrupted(team->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu fixtures judged", team->done,
-			                  team->count);
+			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu fixtures judged",
+			                  team->done, team->count);
 		if (!gk_loop_turn(team->loop, true) && team->done < team->count)
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for, %zu of %zu fixtures judged",
+			return gk_err_set(e, GK_ERR_INTERNAL,
+			                  "nothing is left to wait for, %zu of %zu fixtures judged",
 			                  team->done, team->count);
 	}
 	return 0;
@@ -128,11 +134,12 @@ static json_t *outcome_json(const struct gk_redteam *team, const struct gk_redte
 	static const char *const states[] = {"expected", "surprise", "skipped"};
 	bool is_known = o->state != GK_REDTEAM_SKIPPED;
 
-	return json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s?, s:s?, s:s, s:s}", "id", o->fixture->id, "group",
-	                 o->fixture->group, "entry", o->fixture->entry, "defence", o->fixture->defence, "state",
-	                 states[o->state], "expected", gk_fixture_expectation(o->fixture, team->on_gpu), "stage",
-	                 is_known ? gk_stage_names[o->stage] : NULL, "outcome",
-	                 is_known ? gk_outcome_names[o->outcome] : NULL, "kind", o->kind, "message", o->message);
+	return json_pack(
+		"{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s?, s:s?, s:s, s:s}", "id", o->fixture->id, "group",
+		o->fixture->group, "entry", o->fixture->entry, "defence", o->fixture->defence, "state",
+		states[o->state], "expected", gk_fixture_expectation(o->fixture, team->on_gpu), "stage",
+		is_known ? gk_stage_names[o->stage] : NULL, "outcome",
+		is_known ? gk_outcome_names[o->outcome] : NULL, "kind", o->kind, "message", o->message);
 }
 
 static json_t *groups_json(const struct gk_redteam *team)
@@ -145,8 +152,9 @@ static json_t *groups_json(const struct gk_redteam *team)
 
 		if (!json_object_get(groups, group))
 			json_object_set_new(groups, group,
-			                    json_pack("{s:I, s:I, s:I}", "tried", (json_int_t)n.tried, "expected",
-			                              (json_int_t)n.expected, "skipped", (json_int_t)n.skipped));
+			                    json_pack("{s:I, s:I, s:I}", "tried", (json_int_t)n.tried,
+			                              "expected", (json_int_t)n.expected, "skipped",
+			                              (json_int_t)n.skipped));
 	}
 	return groups;
 }
@@ -154,7 +162,8 @@ static json_t *groups_json(const struct gk_redteam *team)
 json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const char *evidence,
                         const char *containment)
 {
-	struct gk_redteam_count exploits = gk_redteam_count(team, NULL), honest = gk_redteam_count(team, "honest");
+	struct gk_redteam_count exploits = gk_redteam_count(team, NULL),
+				honest = gk_redteam_count(team, "honest");
 	json_t *list = json_array();
 	time_t now = time(NULL);
 	char date[32] = "";
@@ -164,10 +173,11 @@ json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	for (size_t i = 0; i < team->count; i++)
 		json_array_append_new(list, outcome_json(team, &team->outcomes[i]));
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
-	                 "schema_version", 1, "date", date, "build", gk_redteam_build(), "target", target, "evidence",
-	                 evidence, "containment", containment, "whole", !team->group && !team->only_count, "exploits", "tried",
-	                 (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
-	                 (json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",
-	                 (json_int_t)(honest.tried - honest.expected), "groups", groups_json(team), "fixtures", list);
+	return json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
+		"schema_version", 1, "date", date, "build", gk_redteam_build(), "target", target, "evidence",
+		evidence, "containment", containment, "whole", !team->group && !team->only_count, "exploits",
+		"tried", (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
+		(json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",
+		(json_int_t)(honest.tried - honest.expected), "groups", groups_json(team), "fixtures", list);
 }
