@@ -11,7 +11,7 @@
  *     # expect: exec fail poison     STAGE OUTCOME KIND[|KIND] [or ...], or just: pass
  *     # sealed: exec fail crash      on a GPU, where that differs
  *     # needs: gpu                   cpu (default), gpu, contained
- *     # gain: none                   a measured speedup must not exceed 1
+ *     # gain: none                   a measured speedup must not exceed 1 by more than 5 % and the floor
  *
  * Its group is the name of its folder; the group `honest` has no entry.
  */
