@@ -1,6 +1,6 @@
 """What geak's clock is worth, on the GPU that is here: false alarms, detected slowdowns, beside do_bench.
 
-    python bench/clock/clock.py --geak build/geak [--texts 17] [--slow 20] [--only aa,slow,do_bench]
+    python bench/clock/clock.py --geak build/geak [--texts 17] [--slow 20] [--no-do-bench]
 
 aa        each text of a kernel is judged against the same kernel: pairs whose interval excludes 1 are false alarms
 slow      a kernel of K dependent steps against the same with 2, 5 and 20 % more: how many are found
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 ROOT = Path(__file__).resolve().parents[2]
+SLOWER = (0, 2, 5, 20)  # percent
 PERF = {
     "vector_add": ["{M: 0, N: 4096, dtype: float32, layout: contiguous}", "{M: 0, N: 1048576, dtype: float32, layout: contiguous}",
                    "{M: 0, N: 67108864, dtype: bfloat16, layout: contiguous}"],
@@ -116,14 +117,19 @@ def make_suite(folder: Path) -> None:
     (folder / "suite.yaml").write_text(f"id: clock\ntitle: For the clock\ntasks: [{', '.join([*PERF, 'spin'])}]\n")
 
 
-def judge(geak: str, task: Path, texts: List[str]) -> List[Dict[str, Any]]:
-    """The verdicts of the texts, from one `geak eval`."""
-    lines = "".join(json.dumps({"id": str(i), "candidate": text}) + "\n" for i, text in enumerate(texts))
-    done = subprocess.run([geak, "eval", str(task), "-c", "-", "--jsonl"], input=lines, capture_output=True, text=True)
-    verdicts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if len(verdicts) != len(texts):
-        print(f"{task.name}: {len(verdicts)} verdicts of {len(texts)}: {done.stderr[-400:]}")
-    return verdicts
+def judge(geak: str, texts: List["tuple[str, Path, str]"]) -> Dict[str, List[Dict[str, Any]]]:
+    """The verdicts of texts (group, task, source) by group, all from one `geak eval --batch`."""
+    lines = "".join(json.dumps({"id": f"{group} #{i}", "task": str(task), "source": text}) + "\n"
+                    for i, (group, task, text) in enumerate(texts))  # fmt: skip
+    done = subprocess.run([geak, "eval", "--batch", "-"], input=lines, stdout=subprocess.PIPE, text=True)
+    table: Dict[str, List[Dict[str, Any]]] = {}
+    for line in done.stdout.splitlines():
+        verdict = json.loads(line)
+        if "error" in verdict:
+            print(f"{verdict['id']}: {verdict['error']}")
+        else:
+            table.setdefault(verdict["id"].split(" #")[0], []).append(verdict)
+    return table
 
 
 def perf_of(verdict: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -135,10 +141,6 @@ def perf_of(verdict: Dict[str, Any]) -> List[Dict[str, Any]]:
         if case["part"] == "perf" and case.get("detail") and "speedup" in case["detail"]:
             found.append({"case": case.get("case", case.get("id")), **case["detail"]})
     return found
-
-
-def texts_of(reference: str, count: int) -> List[str]:
-    return [f"{reference}\n# text {i}\n" for i in range(count)]
 
 
 def row(case: str, parts: List[Dict[str, Any]], want: float = 0.0) -> "tuple[str, int]":
@@ -165,27 +167,38 @@ def by_case(verdicts: List[Dict[str, Any]]) -> Dict[str, List[Dict[str, Any]]]:
     return table
 
 
-def against_itself(geak: str, suite: Path, count: int) -> Dict[str, float]:
+def against_itself(table: Dict[str, List[Dict[str, Any]]]) -> Dict[str, float]:
     """Prints the table; the reference's time by task and case."""
     print("\n## The same kernel against itself\n\n" + HEAD)
-    outside, total, times, started = 0, 0, {}, time.monotonic()
+    outside, total, times, held = 0, 0, {}, 0.0
     for name in PERF:
-        for case, parts in by_case(judge(geak, suite / name, texts_of((suite / name / "reference.py").read_text(), count))).items():
+        for case, parts in by_case(table.get(f"aa {name}", [])).items():
             line, out = row(f"{name} {case}", parts)
             print(line, flush=True)
-            outside, total = outside + out, total + len(parts)
+            outside, total, held = outside + out, total + len(parts), held + sum(p["held_ms"] for p in parts)
             times[f"{name} {case}"] = statistics.median(p["reference_ms"] for p in parts)
-    print(f"\n{outside} of {total} intervals exclude 1 ({100 * outside / max(total, 1):.1f} %); {time.monotonic() - started:.0f} s in all")
+    print(f"\n{outside} of {total} intervals exclude 1 ({100 * outside / max(total, 1):.1f} %); the GPU was held "
+          f"{held / 1000:.0f} s")  # fmt: skip
     return times
 
 
-def slower(geak: str, suite: Path, count: int) -> None:
+def slower(table: Dict[str, List[Dict[str, Any]]]) -> None:
     print("\n## A known slowdown\n\n" + HEAD)
-    reference = (suite / "spin/reference.py").read_text()
-    for percent in (0, 2, 5, 20):
-        text = reference.replace("x.numel(), steps, 1.0", f"x.numel(), steps * {100 + percent} // 100, 1.0")
-        for case, parts in by_case(judge(geak, suite / "spin", texts_of(text, count))).items():
+    for percent in SLOWER:
+        for case, parts in by_case(table.get(f"slow {percent}", [])).items():
             print(row(f"{percent} % more: {case}", parts)[0], flush=True)
+
+
+def all_texts(suite: Path, aa: int, slow: int) -> List["tuple[str, Path, str]"]:
+    found = []
+    for name in PERF:
+        reference = (suite / name / "reference.py").read_text()
+        found += [(f"aa {name}", suite / name, f"{reference}\n# text {i}\n") for i in range(aa)]
+    reference = (suite / "spin/reference.py").read_text()
+    for percent in SLOWER:
+        text = reference.replace("x.numel(), steps, 1.0", f"x.numel(), steps * {100 + percent} // 100, 1.0")
+        found += [(f"slow {percent}", suite / "spin", f"{text}\n# text {i}\n") for i in range(slow)]
+    return found
 
 
 def load(path: Path) -> Any:
@@ -226,7 +239,7 @@ def main() -> int:
     parser.add_argument("--geak", default=os.environ.get("GEAK", "build/geak"))
     parser.add_argument("--texts", type=int, default=17)
     parser.add_argument("--slow", type=int, default=20)
-    parser.add_argument("--only", default="aa,slow,do_bench")
+    parser.add_argument("--no-do-bench", action="store_true")
     chosen = parser.parse_args()
     facts = json.loads(subprocess.run([chosen.geak, "launcher", "--describe"], capture_output=True, text=True).stdout or "{}")
     if not facts:
@@ -236,10 +249,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder)
         make_suite(suite)
-        times = against_itself(chosen.geak, suite, chosen.texts) if "aa" in chosen.only else {}
-        if "slow" in chosen.only:
-            slower(chosen.geak, suite, chosen.slow)
-        if "do_bench" in chosen.only and times:
+        started = time.monotonic()
+        table = judge(chosen.geak, all_texts(suite, chosen.texts, chosen.slow))
+        count = sum(len(verdicts) for verdicts in table.values())
+        print(f"{count} verdicts in {time.monotonic() - started:.0f} s, start and references included")
+        times = against_itself(table)
+        slower(table)
+        if times and not chosen.no_do_bench:
             beside_do_bench(suite, times)
     return 0
 

@@ -53,22 +53,27 @@ def reference(task: str) -> str:
 
 def run(geak: str, task: str, texts: List[str], *options: str) -> "tuple[float, List[Dict[str, Any]]]":
     """Seconds and results."""
-    lines = "".join(json.dumps({"id": str(i), "candidate": text}) + "\n" for i, text in enumerate(texts))
+    took, table = run_all(geak, [(task, text) for text in texts], *options)
+    return took, table.get(task, [])
+
+
+def run_all(geak: str, texts: "List[tuple[str, str]]", *options: str) -> "tuple[float, Dict[str, List[Dict[str, Any]]]]":
+    """Seconds and results by task, of (task, text) in one process."""
+    lines = "".join(json.dumps({"id": f"{task} {i}", "task": task, "source": text}) + "\n" for i, (task, text) in enumerate(texts))
     start = time.monotonic()
-    done = subprocess.run([geak, "eval", task, "-c", "-", "--jsonl", *options], input=lines, capture_output=True, text=True)
-    took = time.monotonic() - start
-    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if len(results) != len(texts):
-        print(f"{task}: {len(results)} of {len(texts)}: {done.stderr[-300:]}")
-    for result in results:
-        if result["verdict"]["outcome"] != "pass":
-            print(f"{task}: {result['verdict']['kind']}: {result['verdict']['message'][:200]}")
-            break
-    for result in results:
-        if result["verdict"]["outcome"] == "pass" and not result["speedup"] and "--no-perf" not in options:
-            print(f"{task}: not timed: {result['notes']}")
-            break
-    return took, results
+    done = subprocess.run([geak, "eval", "--batch", "-", *options], input=lines, stdout=subprocess.PIPE, text=True)
+    took, table, told = time.monotonic() - start, {}, set()  # type: ignore[var-annotated]
+    for line in done.stdout.splitlines():
+        result = json.loads(line)
+        task = str(result["id"]).split()[0]
+        why = result.get("error") or (result["verdict"]["message"] if result["verdict"]["outcome"] != "pass" else
+                                      result["notes"] if not result["speedup"] and "--no-perf" not in options else "")  # fmt: skip
+        if why and task not in told:
+            told.add(task)
+            print(f"{task}: {str(why)[:300]}")
+        if "ms" in result:
+            table.setdefault(task, []).append(result)
+    return took, table
 
 
 def row(name: str, results: List[Dict[str, Any]], wall: Optional[float]) -> str:
@@ -101,13 +106,12 @@ def main() -> int:
                 results += some
             print(row(task, results, statistics.median(walls)), flush=True)
     if "one" in only:
-        print("\nOne after the other in one process; the first is left out\n\n" + HEAD)
-        everything = []
-        for task in TASKS:
-            _, results = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# one {i}\n" for i in range(chosen.one)], "-j", "1")
-            everything += results[1:]
+        print("\nOne after the other in one process; of each task the first is left out\n\n" + HEAD)
+        _, table = run_all(chosen.geak, [(f"starter/{task}", f"{reference(task)}# one {i}\n") for task in TASKS for i in range(chosen.one)],
+                           "-j", "1")  # fmt: skip
+        for task, results in table.items():
             print(row(task, results[1:], None), flush=True)
-        print(row("all", everything, None))
+        print(row("all", [r for results in table.values() for r in results[1:]], None))
     if "auto" in only:
         print("\nTwenty autotune configurations, one after the other; the first is left out\n\n" + HEAD)
         # other names of variables make other code: the cache of lowered kernels does not know them
@@ -118,15 +122,15 @@ def main() -> int:
         if name not in only:
             continue
         print(f"\nA batch of {chosen.batch}, {chosen.jobs} at once{', without perf' if options else ''}\n\n" + HEAD)
-        each, seconds, busy = chosen.batch // len(TASKS), 0.0, 0.0
-        for task in TASKS:
-            wall, results = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# batch {i}\n" for i in range(each)],
-                                "-j", str(chosen.jobs), *options)  # fmt: skip
-            seconds += wall
-            busy += sum(r["ms"]["gpu"] for r in results) / 1000
-            print(row(task, results, wall), flush=True)
-        print(f"\n{each * len(TASKS)} verdicts in {seconds:.1f} s: {each * len(TASKS) / seconds:.2f} a second, starts of five processes "
-              f"included; the GPU was held {100 * busy / seconds:.0f} % of the time")  # fmt: skip
+        each = chosen.batch // len(TASKS)
+        wall, table = run_all(chosen.geak, [(f"starter/{task}", f"{reference(task)}# batch {i}\n") for i in range(each) for task in TASKS],
+                              "-j", str(chosen.jobs), *options)  # fmt: skip
+        for task, results in table.items():
+            print(row(task, results, None), flush=True)
+        count = sum(len(results) for results in table.values())
+        busy = sum(r["ms"]["gpu"] for results in table.values() for r in results) / 1000
+        print(f"\n{count} verdicts in {wall:.1f} s: {count / wall:.2f} a second, start and references included; the GPU was held "
+              f"{100 * busy / wall:.0f} % of the time")  # fmt: skip
     return 0
 
 
