@@ -30,10 +30,14 @@ def read(path: str) -> str:
         return file.read()
 
 
+def field(source: str, name: str) -> str:
+    """Of a fixture's head: "# name: value"."""
+    return next((line.split(":", 1)[1].strip() for line in source.splitlines() if line.startswith(f"# {name}:")), "")
+
+
 def pools() -> Dict[str, List[Tuple[str, str]]]:
     """Kind -> (task, source)."""
-    data = os.path.join(ROOT, "tests", "data", "candidates")
-    exploits = os.path.join(ROOT, "tests", "exploits")
+    data, exploits = os.path.join(ROOT, "tests", "data", "candidates"), os.path.join(ROOT, "tests", "exploits")
     out: Dict[str, List[Tuple[str, str]]] = {"honest": [], "broken": [], "hostile": [], "slow": []}
     for name in HONEST:
         out["honest"].append(("starter/" + name.split("/", maxsplit=1)[0], read(f"{data}/{name}.py")))
@@ -41,12 +45,11 @@ def pools() -> Dict[str, List[Tuple[str, str]]]:
         for path in sorted(glob.glob(f"{data}/{task}/*.py")):
             if "honest" not in path and not any(word in path for word in SLOW):
                 out["broken"].append(("starter/" + task, read(path)))
-    for path in sorted(glob.glob(os.path.join(exploits, "*", "*.py"))):
+    for path in sorted(glob.glob(f"{exploits}/*/*.py")):
         source = read(path)
-        if "\n# task: twice\n" not in source or "\n# needs: " in source or "/honest/" in path:
-            continue
-        kind = "slow" if any(word in path for word in SLOW) else "hostile"
-        out[kind].append((os.path.join(exploits, "tasks", "twice"), source))
+        kind = "honest" if "/honest/" in path else "slow" if any(word in path for word in SLOW) else "hostile"
+        if field(source, "task") and not field(source, "needs"):
+            out[kind].append((f"{exploits}/tasks/{field(source, 'task')}", source))
     return out
 
 
@@ -191,6 +194,8 @@ def main() -> int:
     all_of_them = stream(options.n, options.seed)
     size = max(1, options.n // BURSTS)
     geak, rows, outcomes = Geak(), [], {}  # type: ignore[var-annotated]
+    met = {task: ("first", task, source) for kind, task, source in all_of_them if kind == "honest"}
+    geak.judge(list({**{task: ("first", task, source) for _, task, source in all_of_them}, **met}.values()))
     wrong: List[str] = []
     for begin in range(0, options.n, size):
         burst = all_of_them[begin : begin + size]
@@ -198,7 +203,7 @@ def main() -> int:
         for (kind, task, _), answer in zip(burst, geak.judge(burst)):
             outcome = answer.get("verdict", {}).get("outcome", "error")
             outcomes[kind, outcome] = outcomes.get((kind, outcome), 0) + 1
-            if outcome in ("error", "infra") or (kind == "honest" and outcome != "pass"):
+            if outcome in ("error", "infra") or (kind == "honest" and outcome not in ("pass", "undecided")):
                 wrong.append(f"{kind} {task}: {answer.get('verdict', answer)}"[:300])
         rate = len(burst) / (time.monotonic() - begun)
         rows.append((begin + len(burst), rate, settle(geak.process.pid, int(rows[0][2]["processes"]) if rows else 0)))

@@ -103,7 +103,7 @@ struct gk_evaluator {
 	struct gk_helpers *helpers;             /* NULL: nothing is timed */
 	struct gk_map prepared;                 /* address of a task -> struct prepared */
 	struct gk_map references;               /* key -> struct reference */
-	struct gk_map verdicts;                 /* key -> json_t: finished verdicts */
+	struct gk_map verdicts;                 /* key -> text of JSON: finished verdicts */
 	struct GK_VEC(struct job *) jobs;       /* running first, then queued, in order */
 	struct GK_VEC(struct answer *) answers; /* verdicts to be delivered in the next round */
 	uint64_t last_id;

@@ -20,7 +20,7 @@ import attempts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TASK = os.path.join(ROOT, "tests", "hostile", "task")
+TASK = os.path.join(ROOT, "tests", "exploits", "tasks", "twice")
 TOKEN = "escape-token-7f3a91"
 STOPPED = ("crash", "hang", "timeout", "memory", "flood", "forged_claims")  # before it could say a word
 SIBLING = """
@@ -181,7 +181,7 @@ def control(names: List[str]) -> None:
 def candidate(name: str, words: Dict[str, Any]) -> str:
     with open(os.path.join(HERE, "attempts.py"), encoding="utf-8") as file:
         head = file.read().split('\nif __name__ == "__main__":')[0]
-    with open(os.path.join(ROOT, "tests", "hostile", "candidates", "honest.py"), encoding="utf-8") as file:
+    with open(os.path.join(TASK, "reference.py"), encoding="utf-8") as file:
         tail = file.read()
     return f"{head}\nRESULT = play({name!r}, {words!r})\nraise RuntimeError(RESULT)\n{tail}"
 
@@ -210,7 +210,7 @@ class Geak:
 def inside(level: str, names: List[str]) -> None:
     world = World()
     geak = Geak(None if level == "namespaces" else level)
-    with open(os.path.join(ROOT, "tests", "hostile", "candidates", "honest.py"), encoding="utf-8") as file:
+    with open(os.path.join(TASK, "reference.py"), encoding="utf-8") as file:
         honest = file.read()
     first = geak.judge("honest", honest)
     check(first.get("verdict", {}).get("outcome") == "pass", f"{level}: an honest candidate passes", str(first))
