@@ -37,6 +37,7 @@ gk_command_fn gk_cmd_run;
 gk_command_fn gk_cmd_show;
 gk_command_fn gk_cmd_task;
 gk_command_fn gk_cmd_doctor;
+gk_command_fn gk_cmd_selftest;
 gk_command_fn gk_cmd_redteam;
 gk_command_fn gk_cmd_launcher;
 gk_command_fn gk_cmd_eval;

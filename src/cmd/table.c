@@ -14,6 +14,7 @@ const struct gk_command gk_commands[] = {
 	{"capture", gk_cmd_capture, "show a candidate's launch plan", false},
 	{"task", gk_cmd_task, "list, show and check tasks", false},
 	{"redteam", gk_cmd_redteam, "try to cheat the judge, in every way that is known", false},
+	{"selftest", gk_cmd_selftest, "say whether a device gives results that can be believed", false},
 	{"doctor", gk_cmd_doctor, "say what works on this machine", false},
 	{"launcher", gk_cmd_launcher, "execute launch plans", true},
 	{"help", gk_cmd_help, "explain a command", false},
