@@ -228,26 +228,24 @@ static int try_bad(struct selftest *test, size_t i, struct gk_err *e)
 {
 	struct bad_plan b;
 	struct selftest_ran ran;
-	const char *words, *after = NULL;
+	const char *words = NULL, *instead = "", *after = NULL;
 	bool fine = false;
 	int done;
 
 	begin(&b, test);
 	bads[i].make(&b);
 	done = selftest_execute(&b.plan, bads[i].lie, &ran, e);
-	words = done == 0 ? bads[i].caught(test, &b, &ran) : NULL;
-	if (done == 0 && !words)
-		selftest_tell(test, "bad", bads[i].name, GK_SELFTEST_FAIL, "not caught: %s", came(test, &ran));
-	if (done == 0)
+	if (done == 0) {
+		words = bads[i].caught(test, &b, &ran);
+		instead = words ? "" : came(test, &ran);
 		selftest_ran_release(&ran);
+	}
 	selftest_plan_release(&b.plan);
 	if (done < 0 || selftest_add_once(test, &fine, &after, e) < 0)
 		return -1;
-	if (!fine)
-		selftest_tell(test, "bad", bads[i].name, GK_SELFTEST_FAIL, "%s; a good plan after it: %s",
-		              words ? words : "not caught", after);
-	else if (words)
-		selftest_tell(test, "bad", bads[i].name, GK_SELFTEST_PASS, "%s; a good plan after it is right", words);
+	selftest_tell(test, "bad", bads[i].name, words && fine ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
+	              "%s%s; a good plan after it is %s%s", words ? words : "not caught: ", instead,
+	              fine ? "right" : "not: ", fine ? "" : after);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ static const char *compare_ints(struct selftest *test, const uint8_t *got, const
 }
 
 /* What speaks against an execution that should have gone well, or NULL. */
-static const char *complaint(struct selftest *test, const struct selftest_ran *ran)
+const char *selftest_complaint(struct selftest *test, const struct selftest_ran *ran)
 {
 	const json_t *output;
 	size_t i;
@@ -80,7 +80,7 @@ static int run(struct selftest_plan *plan, check_fn *check, const void *want, si
 	int done = selftest_execute(plan, SELFTEST_HONEST, &ran, e);
 
 	if (done == 0) {
-		*wrong = complaint(plan->test, &ran);
+		*wrong = selftest_complaint(plan->test, &ran);
 		if (!*wrong)
 			*wrong = check(plan->test, &ran, want, count);
 		*ms = ran.ms;

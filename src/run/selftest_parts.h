@@ -116,6 +116,23 @@ enum selftest_lie { SELFTEST_HONEST, SELFTEST_WRONG_CODE };
 int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct selftest_ran *ran, struct gk_err *e);
 void selftest_ran_release(struct selftest_ran *ran);
 
+/* ---- the clock (selftest_clock.c) ---- */
+
+struct gk_helpers;
+
+/* What came of timing plan a against plan b. */
+struct selftest_timed {
+	json_t *timed;                            /* docs/protocol.md; NULL: wrong says why */
+	const char *wrong;                        /* in the arena */
+	uint8_t *outputs[2][SELFTEST_OUTPUTS];    /* of a call of either; without with_outputs NULL */
+};
+int selftest_clock(struct selftest *test, struct gk_helpers *helpers, const struct selftest_plan *a,
+                   const struct selftest_plan *b, bool with_outputs, struct selftest_timed *timed, struct gk_err *e);
+void selftest_timed_release(struct selftest_timed *timed);
+
+/* What a plan in good order is told of: words for what speaks against it, or NULL. */
+const char *selftest_complaint(struct selftest *test, const struct selftest_ran *ran);
+
 /* ---- groups; -1 ends the selftest ---- */
 
 int selftest_good(struct selftest *test, struct gk_err *e);
