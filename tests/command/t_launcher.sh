@@ -93,9 +93,8 @@ code_is 0 "and does, once it answers again"
 is "$(geak report "$T/run" --csv)" "$(geak report "$T/base" --csv)" "to the same end"
 
 # Killed while the run goes on: another one is started.
-(while [ ! -s "$T/pids" ]; do sleep 0.05; done
-sleep 0.2
-kill -9 "$(tail -n 1 "$T/pids")" && touch "$T/was-killed") &
+(until [ -s "$T/pids" ] && sleep 0.2 && kill -9 "$(tail -n 1 "$T/pids")" 2>/dev/null; do sleep 0.05; done
+touch "$T/was-killed") &
 killer=$!
 run geak run starter/flip -m "replay:$T/made.jsonl" --iterations 3 -o "$T/killed" -q --launcher "$T/wrapper killed"
 kill $killer 2>/dev/null
