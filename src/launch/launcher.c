@@ -49,6 +49,16 @@ int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_option
 	return 0;
 }
 
+/* Which machine it is that has the device: results that are kept for one (geak selftest) must not pass for another's. */
+static json_t *with_host(json_t *facts)
+{
+	char host[256] = "";
+
+	if (facts && gethostname(host, sizeof host - 1) == 0 && host[0])
+		json_object_set_new(facts, "host", json_string(host));
+	return facts;
+}
+
 json_t *gk_launch_describe(void)
 {
 	json_t *facts = NULL;
@@ -57,7 +67,7 @@ json_t *gk_launch_describe(void)
 	for (size_t i = 0; gk_devices[i] && !facts; i++)
 		if (gk_devices[i]->describe && gk_devices[i]->describe(&facts, &ignored) < 0)
 			facts = NULL;
-	return facts;
+	return with_host(facts);
 }
 
 static void drop_modules(struct gk_launcher *launcher)
@@ -146,7 +156,7 @@ static int say_hello(struct gk_channel *channel, const struct gk_launcher *launc
 	gk_json_auto *json =
 		json_pack("{s:i, s:s, s:s, s:i, s:I, s:o}", "proto", GK_WIRE_PROTO, "build", build, "role",
 	                  "launcher", "slots", 1, "max_bytes", (json_int_t)launcher->memory_bytes, "facts",
-	                  launcher->device->ops->facts(launcher->device));
+	                  with_host(launcher->device->ops->facts(launcher->device)));
 
 	return gk_channel_send(channel, GK_WIRE_HELLO, true, 0, json, NULL, 0, e);
 }

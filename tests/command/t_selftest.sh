@@ -22,6 +22,25 @@ is "$(count time skip)" 1 "the clock is skipped, not passed"
 out_has "has no clock" "and why is said"
 ok "the result is kept for this machine" test -n "$(find "$T/state/geak/selftest" -name '*cpu*.json')"
 
+# A kernel of ours that does something else: the good plans that use it are wrong, and so are those after the bad ones.
+mkdir "$T/share"
+for part in worker prompts recipes knowledge suites; do
+	ln -s "$GEAK_SHARE/$part" "$T/share/$part"
+done
+cp -R "$GEAK_SHARE/selftest" "$T/share/selftest"
+sed 's/arith.addf %xv, %yv/arith.subf %xv, %yv/' "$GEAK_SHARE/selftest/add.ttir" >"$T/share/selftest/add.ttir"
+run env GEAK_SHARE="$T/share" "$GEAK" selftest
+code_is 1 "a wrong result fails"
+ok "and the element is named" grep -Eq '^fail +good +add +element [0-9]+ is ' "$T/.out"
+ok "a bad plan that leaves nothing but wrong results behind fails" grep -Eq '^fail +bad .* a good plan after it is not' "$T/.out"
+ok "what does not use it passes" grep -Eq '^pass +good +dot ' "$T/.out"
+ok "such a result is kept as failed" grep -q '"passed": false' "$T"/state/geak/selftest/*cpu*.json
+sed 's/%writable : /%readable : /' "$GEAK_SHARE/selftest/part.ttir" >"$T/share/selftest/part.ttir"
+cp "$GEAK_SHARE/selftest/add.ttir" "$T/share/selftest/add.ttir"
+run env GEAK_SHARE="$T/share" "$GEAK" selftest
+code_is 1 "a bad plan that is not caught fails"
+out_has "not caught: nothing was found, 0 elements never written" "and what came instead is told"
+
 run geak selftest --device abacus
 code_is 2 "an unknown device is bad input"
 err_has 'no device is called "abacus"' "and named"
