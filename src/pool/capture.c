@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #define OUTPUT_BYTES ((int64_t)64 << 20)
 #define TAIL_BYTES   ((size_t)64 << 10)
 #define CHUNK_BYTES  ((size_t)64 << 10)
+#define LARGE_BYTES  ((uint64_t)1 << 20)
 #define GRACE_MS     15000 /* from the kill to `exited`; then the zygote itself is at fault */
 #define DRAIN_MS     3000  /* from `exited` to the end of the pipes */
 #define MAX_DEATHS   2
@@ -308,9 +310,12 @@ static void deliver(struct job *job)
 static void release(struct job *job)
 {
 	struct capture_job *c = of(job);
+	bool is_large = c->claims.reader.total_bytes > LARGE_BYTES;
 
 	close_run(c);
 	claims_release(&c->claims);
+	if (is_large) /* else what lives on above it would keep the hole */
+		malloc_trim(0);
 	gk_buf_release(&c->tail);
 	gk_fd_close(&c->source);
 	json_decref(c->request);
