@@ -46,6 +46,8 @@ run "$bundle/bin/geak" doctor
 out_has "this bundle needs $(cat "$bundle/share/geak/glibc") or newer" "doctor says which glibc it needs"
 run env -i "$bundle/bin/geak" launcher --device cpu
 out_has '"role":"launcher"' "the launcher answers over pipes, without a Python"
+run env -i XDG_STATE_HOME="$T/state" "$bundle/bin/geak" selftest --device cpu
+code_is 0 "its selftest passes, without a Python as well"
 run "$bundle/bin/geak" task list
 out_has row_softmax "it finds its suites"
 
