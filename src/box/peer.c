@@ -24,7 +24,9 @@ static int failed(char *message, int32_t bytes, const char *step)
 
 int gk_box_confine(const struct gk_box_peer *peer, char *message, int32_t bytes)
 {
-	struct box_paths paths = {.readable = peer->readable, .writable = peer->writable, .devices = peer->has_device};
+	/* A driver asks /proc for modules and devices; what belongs to other processes Landlock refuses all the same. */
+	struct box_paths paths = {.readable = peer->readable, .writable = peer->writable, .devices = peer->has_device,
+	                          .own_proc = peer->has_device};
 	struct box_filter filter = {.is_peer = true, .no_programs = !peer->may_run, .all_threads = !peer->may_run,
 	                            .keep_files = !peer->may_run && !peer->has_device};
 	struct rlimit no_core = {1, 1}; /* one byte: a zero would still feed a core_pattern that is a pipe */
