@@ -108,7 +108,9 @@ static int set_mounts(struct setup *s)
 	unshare(CLONE_NEWIPC);
 	if (unshare(CLONE_NEWUTS) == 0)
 		s->layers |= GK_BOX_HAS_UTS;
-	if (gk_box_mount_private() < 0 || gk_box_mount_tmp(s->inside->tmp_folder, s->inside->file_bytes) < 0)
+	if (gk_box_mount_private() < 0) /* in a chroot the root is no mount: then nothing has changed */
+		return errno == EINVAL ? 0 : failed(s, "private mounts");
+	if (gk_box_mount_tmp(s->inside->tmp_folder, s->inside->file_bytes) < 0)
 		return failed(s, "private mounts");
 	if (s->inside->has_root) {
 		s->layers |= GK_BOX_HAS_ROOT;

@@ -155,7 +155,7 @@ static int make_path(const struct root *root, const char *path, char *inside)
 {
 	for (size_t end = 1;; end++) {
 		end += strcspn(path + end, "/");
-		snprintf(inside, 2 * PATH_MAX, "%s%.*s", root->base, (int)end, path);
+		snprintf(inside, (size_t)2 * PATH_MAX, "%s%.*s", root->base, (int)end, path);
 		if (make_folder(inside) < 0)
 			return -1;
 		if (!path[end])
@@ -209,9 +209,12 @@ int gk_box_root(const char *readable, const char *tmp_folder, char *message, int
 
 	if (!root.base || unshare(CLONE_NEWNS) < 0)
 		return 0;
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && fill(&root, readable, tmp_folder) == 0 &&
-	    enter(&root) == 0)
-		return GK_BOX_HAS_ROOT;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+		if (fill(&root, readable, tmp_folder) == 0 && enter(&root) == 0)
+			return GK_BOX_HAS_ROOT;
+	} else if (errno == EINVAL) { /* in a chroot: what is no mount cannot be left for another root */
+		return 0;
+	}
 	if (message && message_bytes > 0)
 		snprintf(message, (size_t)message_bytes, "%s: %s", root.step ? root.step : "private mounts",
 		         strerror(errno));
