@@ -13,8 +13,10 @@ static const struct gk_command_help help = {
 	"selftest",
 	"[--device NAME] [--launcher COMMAND] [--json]",
 	"Say whether a device gives verdicts and times that can be believed",
-	"Plans of geak's own, good and bad, go through the same workers and launcher as candidates'; good ones must\n"
-	"be right, bad ones must be caught, and on a GPU known differences in time must be found. The result is kept\n"
+	"Plans of geak's own, good and bad, go through the same workers and launcher as candidates'; good "
+        "ones must\n"
+	"be right, bad ones must be caught, and on a GPU known differences in time must be found. The result "
+        "is kept\n"
 	"for this machine: an AMD GPU's verdicts are called sealed only with one that passed.\n"
 	"Exit code 1 when a check failed.",
 };
@@ -42,8 +44,8 @@ static void print_end(struct shown *shown, const json_t *result)
 
 	gk_term_print(&shown->term, passed ? GK_GOOD : GK_BAD, "%s", passed ? "passed" : "FAILED");
 	gk_term_print(&shown->term, GK_PLAIN, ": %zu checks passed, %zu failed, %zu skipped%s%s\n",
-	              shown->counts[GK_SELFTEST_PASS], shown->counts[GK_SELFTEST_FAIL], shown->counts[GK_SELFTEST_SKIP],
-	              kind ? " on " : "", kind ? kind : "");
+	              shown->counts[GK_SELFTEST_PASS], shown->counts[GK_SELFTEST_FAIL],
+	              shown->counts[GK_SELFTEST_SKIP], kind ? " on " : "", kind ? kind : "");
 }
 
 int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
@@ -55,7 +57,8 @@ int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
 	bool json = false;
 	const struct gk_option options[] = {
 		{'d', "device", GK_OPTION_TEXT, "NAME", "cpu, cuda, hip (cpu)", .value = &selftest.device},
-		{0, "launcher", GK_OPTION_TEXT, "COMMAND", "whose standard input and output serve it ('ssh HOST geak launcher')",
+		{0, "launcher", GK_OPTION_TEXT, "COMMAND",
+	         "whose standard input and output serve it ('ssh HOST geak launcher')",
 	         .value = &selftest.launcher},
 		{0, "json", GK_OPTION_FLAG, NULL, "print JSON, at the end", .value = &json},
 		{0},
@@ -66,8 +69,10 @@ int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
 		return code < 0 ? -1 : 0;
 	if (gk_operands_check(&help, argc, 0, 0, e) < 0)
 		return -1;
-	if (strcmp(selftest.device, "cpu") != 0 && strcmp(selftest.device, "cuda") != 0 && strcmp(selftest.device, "hip") != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\": cpu, cuda, hip", selftest.device);
+	if (strcmp(selftest.device, "cpu") != 0 && strcmp(selftest.device, "cuda") != 0 &&
+	    strcmp(selftest.device, "hip") != 0)
+		return gk_err_set(e, GK_ERR_INPUT, "no device is called \"%s\": cpu, cuda, hip",
+		                  selftest.device);
 	gk_term_init(&shown.term, stdout);
 	selftest.told = json ? NULL : show;
 	code = gk_selftest_run(&selftest, &result, e);

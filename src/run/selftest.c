@@ -38,8 +38,9 @@ void selftest_tell(struct selftest *test, const char *group, const char *name, e
 	va_end(arguments);
 	line.words = gk_buf_text(&words);
 	test->failed = test->failed || state == GK_SELFTEST_FAIL;
-	json_array_append_new(test->lines, json_pack("{s:s, s:s, s:s, s:s%}", "group", group, "name", name, "state",
-	                                             gk_selftest_state_names[state], "words", line.words, words.size));
+	json_array_append_new(test->lines,
+	                      json_pack("{s:s, s:s, s:s, s:s%}", "group", group, "name", name, "state",
+	                                gk_selftest_state_names[state], "words", line.words, words.size));
 	if (test->options->told)
 		test->options->told(test->options->ctx, &line);
 }
@@ -58,7 +59,8 @@ static int take_aim(struct selftest *test, struct gk_err *e)
 	if (gk_aim_take("auto", &aim, e) < 0)
 		return -1;
 	if (strcmp(aim.device, device) != 0)
-		return gk_err_set(e, GK_ERR_SYSTEM, "there is no GPU for %s here that geak lowers for: geak doctor", device);
+		return gk_err_set(e, GK_ERR_SYSTEM,
+		                  "there is no GPU for %s here that geak lowers for: geak doctor", device);
 	test->target = gk_arena_string(&test->arena, aim.target);
 	return 0;
 }
@@ -68,7 +70,8 @@ int selftest_open_pool(struct selftest *test, const char *launcher, struct gk_er
 	struct gk_pool_options pool = {.launcher = launcher, .device = test->options->device};
 	struct gk_place place;
 
-	if (gk_place_find(&place, &test->arena, e) < 0 || gk_place_path(&test->arena, "worker", &pool.worker, e) < 0)
+	if (gk_place_find(&place, &test->arena, e) < 0 ||
+	    gk_place_path(&test->arena, "worker", &pool.worker, e) < 0)
 		return -1;
 	pool.python = place.python;
 	pool.program = place.program;
@@ -108,19 +111,23 @@ static int check_start(struct selftest *test, struct gk_err *e)
 	if (selftest_add_once(test, &fine, &words, e) < 0)
 		return -1;
 	if (!test->facts)
-		return gk_err_set(e, GK_ERR_SYSTEM, "the launcher does not start: %s", words ? words : "it says nothing of itself");
+		return gk_err_set(e, GK_ERR_SYSTEM, "the launcher does not start: %s",
+		                  words ? words : "it says nothing of itself");
 	device = json_string_value(json_object_get(test->facts, "device"));
 	if (device && strcmp(device, test->options->device) != 0)
-		return gk_err_set(e, GK_ERR_INPUT, "the launcher serves the device %s, not %s", device, test->options->device);
+		return gk_err_set(e, GK_ERR_INPUT, "the launcher serves the device %s, not %s", device,
+		                  test->options->device);
 	return 0;
 }
 
 static int run_all(struct selftest *test, struct gk_err *e)
 {
-	if (open_all(test, e) < 0 || check_start(test, e) < 0 || selftest_good(test, e) < 0 || selftest_bad(test, e) < 0)
+	if (open_all(test, e) < 0 || check_start(test, e) < 0 || selftest_good(test, e) < 0 ||
+	    selftest_bad(test, e) < 0)
 		return -1;
 	if (!test->on_gpu) {
-		selftest_tell(test, "time", "clock", GK_SELFTEST_SKIP, "the machine has no clock: nothing is timed on it");
+		selftest_tell(test, "time", "clock", GK_SELFTEST_SKIP,
+		              "the machine has no clock: nothing is timed on it");
 		return 0;
 	}
 	return selftest_time(test, e);
@@ -149,7 +156,8 @@ static void add_toolchain(struct selftest *test, json_t *record)
 {
 	for (size_t i = 0; i < test->module_count; i++)
 		if (test->modules[i].object) {
-			json_object_set_new(record, "toolchain", json_string(test->modules[i].object->toolchain));
+			json_object_set_new(record, "toolchain",
+			                    json_string(test->modules[i].object->toolchain));
 			return;
 		}
 }

@@ -41,7 +41,8 @@ struct gk_selftest_options {
 	void *ctx;
 };
 
-/* Runs it all and keeps the result. 0: all passed, 1: some did not, -1: a failure of ours. *result: new reference. */
+/* Runs it all and keeps the result. 0: all passed, 1: some did not, -1: a failure of ours. *result: new
+ * reference. */
 int gk_selftest_run(const struct gk_selftest_options *options, json_t **result, struct gk_err *e);
 
 #endif

@@ -82,19 +82,25 @@ static long long poisoned(const struct selftest_ran *ran)
 {
 	const json_t *first = json_array_get(json_object_get(ran->executed, "outputs"), 0);
 
-	return ran->err.kind || ran->died || *ran->kind ? 0 : json_integer_value(json_object_get(first, "poisoned"));
+	return ran->err.kind || ran->died || *ran->kind
+	               ? 0
+	               : json_integer_value(json_object_get(first, "poisoned"));
 }
 
 static const char *caught_nothing(struct selftest *test, struct bad_plan *b, const struct selftest_ran *ran)
 {
 	(void)b;
-	return poisoned(ran) == N ? gk_arena_printf(&test->arena, "all %d elements are known never to be written", N) : NULL;
+	return poisoned(ran) == N
+	               ? gk_arena_printf(&test->arena, "all %d elements are known never to be written", N)
+	               : NULL;
 }
 
 static const char *caught_half(struct selftest *test, struct bad_plan *b, const struct selftest_ran *ran)
 {
 	(void)b;
-	return poisoned(ran) == N / 2 ? gk_arena_printf(&test->arena, "%d elements are known never to be written", N / 2) : NULL;
+	return poisoned(ran) == N / 2
+	               ? gk_arena_printf(&test->arena, "%d elements are known never to be written", N / 2)
+	               : NULL;
 }
 
 static const char *caught_input(struct selftest *test, struct bad_plan *b, const struct selftest_ran *ran)
@@ -116,7 +122,8 @@ static const char *caught_code(struct selftest *test, struct bad_plan *b, const 
 	return gk_arena_printf(&test->arena, "refused: %.200s", ran->err.text);
 }
 
-/* The machine knows what was never written; on a GPU the result follows the fill, which no two executions share. */
+/* The machine knows what was never written; on a GPU the result follows the fill, which no two executions
+ * share. */
 static const char *caught_unwritten(struct selftest *test, struct bad_plan *b, const struct selftest_ran *ran)
 {
 	struct selftest_ran again;
@@ -126,7 +133,8 @@ static const char *caught_unwritten(struct selftest *test, struct bad_plan *b, c
 	if (ran->err.kind || ran->died)
 		return NULL;
 	if (*ran->kind || poisoned(ran))
-		return *ran->kind ? caught_as(ran, "poison_used", test) : "its elements are known to come from nowhere";
+		return *ran->kind ? caught_as(ran, "poison_used", test)
+		                  : "its elements are known to come from nowhere";
 	if (selftest_execute(&b->plan, SELFTEST_HONEST, &again, &ignored) < 0)
 		return NULL;
 	differs = again.executed && memcmp(ran->outputs[0], again.outputs[0], bytes) != 0;
@@ -218,7 +226,8 @@ static const char *came(struct selftest *test, const struct selftest_ran *ran)
 	if (ran->err.kind)
 		return gk_arena_printf(&test->arena, "error: %.300s", ran->err.text);
 	if (ran->died)
-		return gk_arena_printf(&test->arena, "the launcher died: %s", ran->timed_out ? "not done in time" : ran->death);
+		return gk_arena_printf(&test->arena, "the launcher died: %s",
+		                       ran->timed_out ? "not done in time" : ran->death);
 	if (*ran->kind)
 		return gk_arena_printf(&test->arena, "%s: %.200s", ran->kind, ran->message);
 	return gk_arena_printf(&test->arena, "nothing was found, %lld elements never written", poisoned(ran));

@@ -1,4 +1,5 @@
-/* One measurement of the selftest: two plans against each other by the launcher's clock, as the judge asks for them. */
+/* One measurement of the selftest: two plans against each other by the launcher's clock, as the judge asks
+ * for them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,8 @@ static int add_input(struct request *r, const void *bytes, size_t size, struct g
 	return (int)r->request.input_count++;
 }
 
-static int add_side(struct request *r, int which, const struct selftest_plan *plan, bool with_outputs, struct gk_err *e)
+static int add_side(struct request *r, int which, const struct selftest_plan *plan, bool with_outputs,
+                    struct gk_err *e)
 {
 	struct gk_time_side *side = which ? &r->request.b : &r->request.a;
 
@@ -84,7 +86,8 @@ static int add_side(struct request *r, int which, const struct selftest_plan *pl
 	for (size_t i = 0; i < plan->module_count; i++) {
 		const struct selftest_module *m = plan->modules[i];
 
-		r->objects[which][i] = (struct gk_execute_object){(uint32_t)i, m->object, m->code, m->code_size};
+		r->objects[which][i] =
+			(struct gk_execute_object){(uint32_t)i, m->object, m->code, m->code_size};
 	}
 	for (size_t i = 0; i < plan->input_count; i++) {
 		r->buffers[which][i] = plan->inputs[i].buffer;
@@ -107,7 +110,8 @@ static int read_side(struct request *r, int which, const struct selftest_plan *p
 
 	for (size_t i = 0; i < count; i++) {
 		r->timed->outputs[which][i] = gk_alloc(plan->output_bytes[i] + 1);
-		if (gk_fd_read(r->outputs[which][i], r->timed->outputs[which][i], plan->output_bytes[i], e) < 0)
+		if (gk_fd_read(r->outputs[which][i], r->timed->outputs[which][i], plan->output_bytes[i], e) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -126,7 +130,8 @@ static void close_all(struct request *r)
 /* The helpers that timing takes follow from what the plans do. */
 static int ask(struct request *r, struct gk_helpers *helpers, struct gk_err *e)
 {
-	struct gk_doc docs[2] = {{.root = r->request.a.plan, .name = plan_name}, {.root = r->request.b.plan, .name = plan_name}};
+	struct gk_doc docs[2] = {{.root = r->request.a.plan, .name = plan_name},
+	                         {.root = r->request.b.plan, .name = plan_name}};
 	struct gk_node roots[2] = {gk_node_root(&docs[0]), gk_node_root(&docs[1])};
 	struct gk_plan *plans[2] = {gk_plan_from_node(&roots[0], e), gk_plan_from_node(&roots[1], e)};
 	int done = -1;
@@ -141,7 +146,8 @@ static int ask(struct request *r, struct gk_helpers *helpers, struct gk_err *e)
 }
 
 int selftest_clock(struct selftest *test, struct gk_helpers *helpers, const struct selftest_plan *a,
-                   const struct selftest_plan *b, bool with_outputs, struct selftest_timed *timed, struct gk_err *e)
+                   const struct selftest_plan *b, bool with_outputs, struct selftest_timed *timed,
+                   struct gk_err *e)
 {
 	struct request r = {.test = test, .timed = timed};
 	int done;

@@ -42,7 +42,7 @@ struct selftest {
 	struct gk_loop *loop;
 	struct gk_runner *runner;
 	struct gk_arena arena;
-	const char *target; /* "cpu", "sm_90", ... */
+	const char *target;   /* "cpu", "sm_90", ... */
 	const char *launcher; /* command line of another launcher, or NULL */
 	bool on_gpu;
 	bool has_clock; /* of the device */
@@ -62,8 +62,9 @@ void selftest_take_facts(struct selftest *test);
 double selftest_fact(const struct selftest *test, const char *key); /* a number, 0 when it is not told */
 int selftest_open_pool(struct selftest *test, const char *launcher, struct gk_err *e);
 
-__attribute__((format(printf, 5, 6))) void selftest_tell(struct selftest *test, const char *group, const char *name,
-                                                         enum gk_selftest_state state, const char *format, ...);
+__attribute__((format(printf, 5, 6))) void selftest_tell(struct selftest *test, const char *group,
+                                                         const char *name, enum gk_selftest_state state,
+                                                         const char *format, ...);
 
 /* ---- plans ---- */
 
@@ -93,11 +94,12 @@ int selftest_plan_buffer(struct selftest_plan *plan, size_t size);
 void selftest_plan_output(struct selftest_plan *plan, int buffer, const char *dtype, int64_t count);
 /* {"buf", "at": bytes, "dtype", "shape", "strides"} of up to two dimensions; new reference. */
 json_t *selftest_view(int buffer, int64_t at, const char *dtype, int64_t count);
-json_t *selftest_view2(int buffer, int64_t at, const char *dtype, const int64_t shape[2], const int64_t strides[2]);
+json_t *selftest_view2(int buffer, int64_t at, const char *dtype, const int64_t shape[2],
+                       const int64_t strides[2]);
 void selftest_plan_step(struct selftest_plan *plan, json_t *step); /* takes over the reference */
 /*
- * form: of the arguments, one letter each: p buffer (int), P buffer and byte offset (int, int64_t), i an i32 (int),
- * l an i64 (int64_t).
+ * form: of the arguments, one letter each: p buffer (int), P buffer and byte offset (int, int64_t), i an i32
+ * (int), l an i64 (int64_t).
  */
 void selftest_plan_launch(struct selftest_plan *plan, const char *module, int grid, const char *form, ...);
 
@@ -112,8 +114,10 @@ struct selftest_ran {
 	int64_t ms;
 };
 enum selftest_lie { SELFTEST_HONEST, SELFTEST_WRONG_CODE };
-/* -1 only for what ends the selftest (interrupted). lie: what is said of the first kernel's code is not so. */
-int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct selftest_ran *ran, struct gk_err *e);
+/* -1 only for what ends the selftest (interrupted). lie: what is said of the first kernel's code is not so.
+ */
+int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct selftest_ran *ran,
+                     struct gk_err *e);
 void selftest_ran_release(struct selftest_ran *ran);
 
 /* ---- the clock (selftest_clock.c) ---- */
@@ -122,12 +126,13 @@ struct gk_helpers;
 
 /* What came of timing plan a against plan b. */
 struct selftest_timed {
-	json_t *timed;                            /* docs/protocol.md; NULL: wrong says why */
-	const char *wrong;                        /* in the arena */
-	uint8_t *outputs[2][SELFTEST_OUTPUTS];    /* of a call of either; without with_outputs NULL */
+	json_t *timed;                         /* docs/protocol.md; NULL: wrong says why */
+	const char *wrong;                     /* in the arena */
+	uint8_t *outputs[2][SELFTEST_OUTPUTS]; /* of a call of either; without with_outputs NULL */
 };
 int selftest_clock(struct selftest *test, struct gk_helpers *helpers, const struct selftest_plan *a,
-                   const struct selftest_plan *b, bool with_outputs, struct selftest_timed *timed, struct gk_err *e);
+                   const struct selftest_plan *b, bool with_outputs, struct selftest_timed *timed,
+                   struct gk_err *e);
 void selftest_timed_release(struct selftest_timed *timed);
 
 /* What a plan in good order is told of: words for what speaks against it, or NULL. */

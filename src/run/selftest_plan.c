@@ -46,7 +46,8 @@ static void lowered(void *ctx, const struct gk_lower_result *r)
 static int lower(struct selftest *test, struct selftest_module *m, struct gk_err *e)
 {
 	struct lowering l = {.module = m};
-	struct gk_lower_request request = {.target = test->target, .ttir = m->hash, .ir = m->ir, .options = m->options};
+	struct gk_lower_request request = {
+		.target = test->target, .ttir = m->hash, .ir = m->ir, .options = m->options};
 
 	gk_runner_lower(test->runner, &request, lowered, &l);
 	if (selftest_wait(test, &l.done, e) < 0)
@@ -125,10 +126,11 @@ struct selftest_module *selftest_module(struct selftest *test, const char *name,
 void selftest_plan_init(struct selftest_plan *plan, struct selftest *test)
 {
 	*plan = (struct selftest_plan){.test = test};
-	plan->json = json_pack("{s:i, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:{}, s:[], s:[]}, s:[], s:[], s:[], s:[], s:[]}",
-	                       "plan", 1, "ir", "ttir", "target", test->target, "case", NO_HASH, "from", "candidate", NO_HASH,
-	                       "triton", "", "torch", "", "capture", "", "env", "census", "notes", "buffers", "kernels",
-	                       "prologue", "steps", "outputs");
+	plan->json = json_pack("{s:i, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:{}, s:[], s:[]}, s:[], s:[], "
+	                       "s:[], s:[], s:[]}",
+	                       "plan", 1, "ir", "ttir", "target", test->target, "case", NO_HASH, "from",
+	                       "candidate", NO_HASH, "triton", "", "torch", "", "capture", "", "env",
+	                       "census", "notes", "buffers", "kernels", "prologue", "steps", "outputs");
 	if (!plan->json)
 		gk_bug("a plan is not packed");
 }
@@ -146,7 +148,8 @@ static json_t *part(struct selftest_plan *plan, const char *key)
 
 int selftest_plan_buffer(struct selftest_plan *plan, size_t size)
 {
-	json_array_append_new(part(plan, "buffers"), json_pack("{s:I, s:i}", "bytes", (json_int_t)size, "align", 512));
+	json_array_append_new(part(plan, "buffers"),
+	                      json_pack("{s:I, s:i}", "bytes", (json_int_t)size, "align", 512));
 	return plan->buffer_count++;
 }
 
@@ -158,8 +161,8 @@ int selftest_plan_input(struct selftest_plan *plan, const void *bytes, size_t si
 	if (plan->input_count == SELFTEST_INPUTS)
 		gk_bug("more than %d inputs", SELFTEST_INPUTS);
 	snprintf(name, sizeof name, "in%zu", plan->input_count);
-	json_array_append_new(part(plan, "buffers"),
-	                      json_pack("{s:I, s:i, s:s}", "bytes", (json_int_t)size, "align", 512, "input", name));
+	json_array_append_new(part(plan, "buffers"), json_pack("{s:I, s:i, s:s}", "bytes", (json_int_t)size,
+	                                                       "align", 512, "input", name));
 	plan->inputs[plan->input_count].buffer = buffer;
 	plan->inputs[plan->input_count].bytes = bytes;
 	plan->inputs[plan->input_count++].size = size;
@@ -168,14 +171,16 @@ int selftest_plan_input(struct selftest_plan *plan, const void *bytes, size_t si
 
 json_t *selftest_view(int buffer, int64_t at, const char *dtype, int64_t count)
 {
-	return json_pack("{s:i, s:I, s:s, s:[I], s:[i]}", "buf", buffer, "at", (json_int_t)at, "dtype", dtype, "shape",
-	                 (json_int_t)count, "strides", 1);
+	return json_pack("{s:i, s:I, s:s, s:[I], s:[i]}", "buf", buffer, "at", (json_int_t)at, "dtype", dtype,
+	                 "shape", (json_int_t)count, "strides", 1);
 }
 
-json_t *selftest_view2(int buffer, int64_t at, const char *dtype, const int64_t shape[2], const int64_t strides[2])
+json_t *selftest_view2(int buffer, int64_t at, const char *dtype, const int64_t shape[2],
+                       const int64_t strides[2])
 {
-	return json_pack("{s:i, s:I, s:s, s:[I, I], s:[I, I]}", "buf", buffer, "at", (json_int_t)at, "dtype", dtype, "shape",
-	                 (json_int_t)shape[0], (json_int_t)shape[1], "strides", (json_int_t)strides[0], (json_int_t)strides[1]);
+	return json_pack("{s:i, s:I, s:s, s:[I, I], s:[I, I]}", "buf", buffer, "at", (json_int_t)at, "dtype",
+	                 dtype, "shape", (json_int_t)shape[0], (json_int_t)shape[1], "strides",
+	                 (json_int_t)strides[0], (json_int_t)strides[1]);
 }
 
 void selftest_plan_output(struct selftest_plan *plan, int buffer, const char *dtype, int64_t count)
@@ -208,8 +213,8 @@ static int use_module(struct selftest_plan *plan, struct selftest_module *m)
 		gk_bug("more than %d kernels in a plan", SELFTEST_KERNELS);
 	plan->modules[plan->module_count] = m;
 	json_array_append_new(part(plan, "kernels"),
-	                      json_pack("{s:s, s:s, s:O, s:b}", "ttir", m->hash, "name", m->name, "options", m->options,
-	                                "inline_asm", strstr(m->text, "inline_asm") != NULL));
+	                      json_pack("{s:s, s:s, s:O, s:b}", "ttir", m->hash, "name", m->name, "options",
+	                                m->options, "inline_asm", strstr(m->text, "inline_asm") != NULL));
 	return (int)plan->module_count++;
 }
 
@@ -222,7 +227,8 @@ static json_t *argument(char form, va_list *more)
 		return json_pack("{s:s, s:i, s:i}", "t", "ptr", "buf", va_arg(*more, int), "at", 0);
 	case 'P':
 		buffer = va_arg(*more, int);
-		return json_pack("{s:s, s:i, s:I}", "t", "ptr", "buf", buffer, "at", (json_int_t)va_arg(*more, int64_t));
+		return json_pack("{s:s, s:i, s:I}", "t", "ptr", "buf", buffer, "at",
+		                 (json_int_t)va_arg(*more, int64_t));
 	case 'i':
 		return json_pack("{s:s, s:i}", "t", "i32", "v", va_arg(*more, int));
 	default:
@@ -243,8 +249,8 @@ void selftest_plan_launch(struct selftest_plan *plan, const char *module, int gr
 	for (; *form; form++)
 		json_array_append_new(args, argument(*form, &more));
 	va_end(more);
-	selftest_plan_step(plan, json_pack("{s:s, s:i, s:[i, i, i], s:i, s:o}", "op", "launch", "kernel", use_module(plan, m),
-	                                   "grid", grid, 1, 1, "line", 0, "args", args));
+	selftest_plan_step(plan, json_pack("{s:s, s:i, s:[i, i, i], s:i, s:o}", "op", "launch", "kernel",
+	                                   use_module(plan, m), "grid", grid, 1, 1, "line", 0, "args", args));
 }
 
 /* ---- data ---- */

@@ -45,7 +45,8 @@ static const char *text_of(const json_t *object, const char *key, const char *ot
 static void add_name(struct gk_buf *path, const char *name)
 {
 	for (; *name; name++) {
-		bool is_plain = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", *name);
+		bool is_plain =
+			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", *name);
 
 		gk_buf_add(path, is_plain ? name : "_", 1);
 	}
@@ -100,8 +101,8 @@ json_t *selftest_new_record(const json_t *facts)
 
 	if (gmtime_r(&now, &utc))
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-	return json_pack("{s:i, s:s, s:s, s:O, s:[], s:b}", "schema_version", SCHEMA, "build", selftest_build(), "date",
-	                 date, "facts", facts, "lines", "passed", 0);
+	return json_pack("{s:i, s:s, s:s, s:O, s:[], s:b}", "schema_version", SCHEMA, "build",
+	                 selftest_build(), "date", date, "facts", facts, "lines", "passed", 0);
 }
 
 /* ---- asking ---- */
@@ -131,7 +132,8 @@ static const char *difference(const json_t *record, const json_t *facts)
 	if (!*selftest_build() || strcmp(text_of(record, "build", ""), selftest_build()) != 0)
 		return "build";
 	for (size_t i = 0; i < gk_count_of(identity); i++) {
-		const json_t *a = json_object_get(then, identity[i]), *b = json_object_get(facts, identity[i]);
+		const json_t *a = json_object_get(then, identity[i]),
+			     *b = json_object_get(facts, identity[i]);
 
 		if (a != b && !(a && b && json_equal(a, b)))
 			return identity[i];
@@ -148,9 +150,11 @@ bool gk_selftest_told(const char *facts, struct gk_buf *words)
 
 	date = record ? text_of(record, "date", "an unknown day") : "";
 	if (!record)
-		gk_buf_printf(words, "not run here: geak selftest --device %s", text_of(now, "device", "cpu"));
+		gk_buf_printf(words, "not run here: geak selftest --device %s",
+		              text_of(now, "device", "cpu"));
 	else if (other)
-		gk_buf_printf(words, "%s on %.10s, but with another %s", passed ? "passed" : "failed", date, other);
+		gk_buf_printf(words, "%s on %.10s, but with another %s", passed ? "passed" : "failed", date,
+		              other);
 	else
 		gk_buf_printf(words, "%s on %.10s", passed ? "passed" : "failed", date);
 	return passed && !other;

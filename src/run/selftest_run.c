@@ -140,7 +140,8 @@ static int ask(struct selftest_plan *plan, struct files *files, struct selftest_
 	return 0;
 }
 
-static int read_outputs(struct selftest_plan *plan, struct files *files, struct selftest_ran *ran, struct gk_err *e)
+static int read_outputs(struct selftest_plan *plan, struct files *files, struct selftest_ran *ran,
+                        struct gk_err *e)
 {
 	for (size_t i = 0; i < files->output_count; i++) {
 		ran->outputs[i] = gk_alloc(plan->output_bytes[i] + 1);
@@ -150,7 +151,8 @@ static int read_outputs(struct selftest_plan *plan, struct files *files, struct 
 	return 0;
 }
 
-int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct selftest_ran *ran, struct gk_err *e)
+int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct selftest_ran *ran,
+                     struct gk_err *e)
 {
 	struct files files = {0};
 	int64_t started = gk_clock_ns();
@@ -159,7 +161,8 @@ int selftest_execute(struct selftest_plan *plan, enum selftest_lie lie, struct s
 	*ran = (struct selftest_ran){.kind = "", .message = ""};
 	if (plan->err.kind) { /* a kernel that is not lowered: told as what came of the plan */
 		ran->err = plan->err;
-		return gk_loop_interrupted(plan->test->loop) ? gk_err_set(e, GK_ERR_SYSTEM, "interrupted") : 0;
+		return gk_loop_interrupted(plan->test->loop) ? gk_err_set(e, GK_ERR_SYSTEM, "interrupted")
+		                                             : 0;
 	}
 	done = open_files(plan, &files, e);
 	if (done == 0 && lie == SELFTEST_WRONG_CODE)

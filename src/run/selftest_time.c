@@ -65,8 +65,8 @@ static int figures(struct clock *c, const json_t *answer, struct gk_measure *m, 
 }
 
 /* Times and releases both plans. *answer is NULL where *words says why. */
-static int measure(struct clock *c, struct selftest_plan *a, struct selftest_plan *b, json_t **answer, const char **words,
-                   struct gk_err *e)
+static int measure(struct clock *c, struct selftest_plan *a, struct selftest_plan *b, json_t **answer,
+                   const char **words, struct gk_err *e)
 {
 	struct selftest_timed timed;
 	int done = selftest_clock(c->test, c->helpers, a, b, false, &timed, e);
@@ -81,7 +81,8 @@ static int measure(struct clock *c, struct selftest_plan *a, struct selftest_pla
 	return done;
 }
 
-static int measure_adds(struct clock *c, int n, int calls, json_t **answer, const char **words, struct gk_err *e)
+static int measure_adds(struct clock *c, int n, int calls, json_t **answer, const char **words,
+                        struct gk_err *e)
 {
 	const float *x = selftest_floats(c->test, (size_t)n);
 	struct selftest_plan a, b;
@@ -106,8 +107,9 @@ static void tell_ratio(struct clock *c, const char *name, int calls, const struc
 	            (calls == 1 ? holds_one(m) : m->speedup > want * 0.75 && m->speedup < want * 1.25);
 
 	selftest_tell(c->test, "time", name, fine ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
-	              "%.2f us against %.2f us: %.4f [%.4f, %.4f] in %zu pairs, must be %.3g%s%.300s", m->a_ms * 1000,
-	              m->b_ms * 1000, m->speedup, m->low, m->high, m->pairs, want, m->outcome == GK_PASS ? "" : "; ",
+	              "%.2f us against %.2f us: %.4f [%.4f, %.4f] in %zu pairs, must be %.3g%s%.300s",
+	              m->a_ms * 1000, m->b_ms * 1000, m->speedup, m->low, m->high, m->pairs, want,
+	              m->outcome == GK_PASS ? "" : "; ",
 	              m->outcome == GK_PASS ? "" : gk_buf_text(&m->message));
 }
 
@@ -153,10 +155,11 @@ static int check_fresh(struct clock *c, struct gk_err *e)
 	} else {
 		ratio = second.ms / first.ms;
 		most = 3 * first.floor > FRESH_MAY_DIFF ? 3 * first.floor : FRESH_MAY_DIFF;
-		selftest_tell(c->test, "time", "fresh launcher",
-		              ratio < 1 + most && ratio > 1 / (1 + most) ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
-		              "%.2f us, %.2f us in the one that had done everything else: %.4f, may be %.3f off", second.ms * 1000,
-		              first.ms * 1000, ratio, most);
+		selftest_tell(
+			c->test, "time", "fresh launcher",
+			ratio < 1 + most && ratio > 1 / (1 + most) ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
+			"%.2f us, %.2f us in the one that had done everything else: %.4f, may be %.3f off",
+			second.ms * 1000, first.ms * 1000, ratio, most);
 	}
 	json_decref(answer);
 	return 0;
@@ -165,7 +168,8 @@ static int check_fresh(struct clock *c, struct gk_err *e)
 /* ---- caches ---- */
 
 /* Reads blocks times, all of them or (distinct) others each time. */
-static void plan_reads(struct selftest_plan *plan, struct selftest *test, const float *x, int blocks, int times, bool distinct)
+static void plan_reads(struct selftest_plan *plan, struct selftest *test, const float *x, int blocks,
+                       int times, bool distinct)
 {
 	int in, out, step = distinct ? blocks : 1, span = distinct ? blocks * PASSES : blocks;
 
@@ -177,8 +181,8 @@ static void plan_reads(struct selftest_plan *plan, struct selftest *test, const 
 }
 
 /* The times of both plans; false: *words says why not. */
-static int time_two(struct clock *c, struct selftest_plan *a, struct selftest_plan *b, double ms[2], const char **words,
-                    struct gk_err *e)
+static int time_two(struct clock *c, struct selftest_plan *a, struct selftest_plan *b, double ms[2],
+                    const char **words, struct gk_err *e)
 {
 	json_t *answer = NULL;
 	struct gk_measure m = {0};
@@ -196,8 +200,8 @@ static int time_two(struct clock *c, struct selftest_plan *a, struct selftest_pl
 }
 
 /*
- * A quarter of the cache, read once; three times; and three different quarters: what is added by reads of what is
- * there already, and by reads of what would be there had it not been flushed.
+ * A quarter of the cache, read once; three times; and three different quarters: what is added by reads of
+ * what is there already, and by reads of what would be there had it not been flushed.
  */
 static int check_flush(struct clock *c, struct gk_err *e)
 {
@@ -208,7 +212,8 @@ static int check_flush(struct clock *c, struct gk_err *e)
 	const float *x;
 
 	if (cache < LEAST_CACHE) {
-		selftest_tell(c->test, "time", "flush", GK_SELFTEST_SKIP, "a cache of %.1f MiB is too small to tell", cache / 1048576);
+		selftest_tell(c->test, "time", "flush", GK_SELFTEST_SKIP,
+		              "a cache of %.1f MiB is too small to tell", cache / 1048576);
 		return 0;
 	}
 	x = selftest_floats(c->test, (size_t)blocks * PASSES * READ_BLOCK);
@@ -227,11 +232,13 @@ static int check_flush(struct clock *c, struct gk_err *e)
 	warm = (first[1] - first[0]) / (PASSES - 1);
 	cold = (then[1] - first[0]) / (PASSES - 1);
 	mib = (double)blocks * READ_BLOCK * sizeof(float) / 1048576;
-	selftest_tell(c->test, "time", "flush", warm > 0 && cold > LEAST_COLDER * warm ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
-	              "%.1f MiB of a cache of %.0f take %.2f us more when they were flushed, %.2f us (%.1f TB/s) when they are "
+	selftest_tell(c->test, "time", "flush",
+	              warm > 0 && cold > LEAST_COLDER * warm ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
+	              "%.1f MiB of a cache of %.0f take %.2f us more when they were flushed, %.2f us (%.1f "
+	              "TB/s) when they are "
 	              "there; the whole first call %.2f us",
-	              mib, cache / 1048576, cold * 1000, warm * 1000, warm > 0 ? mib * 1.048576e-6 / (warm * 1e-3) : 0,
-	              first[0] * 1000);
+	              mib, cache / 1048576, cold * 1000, warm * 1000,
+	              warm > 0 ? mib * 1.048576e-6 / (warm * 1e-3) : 0, first[0] * 1000);
 	return 0;
 }
 
@@ -287,7 +294,8 @@ static long long sum_of(const uint8_t *bytes, size_t size)
 }
 
 /* What the second launch of one plan finds of the first's; -1: *words says why nothing is known. */
-static int find_within(struct clock *c, leaving_fn *make, long long *found, const char **words, struct gk_err *e)
+static int find_within(struct clock *c, leaving_fn *make, long long *found, const char **words,
+                       struct gk_err *e)
 {
 	struct selftest_plan plan;
 	struct selftest_ran ran;
@@ -304,7 +312,8 @@ static int find_within(struct clock *c, leaving_fn *make, long long *found, cons
 	return done;
 }
 
-static int find_between(struct clock *c, leaving_fn *make, long long *found, const char **words, struct gk_err *e)
+static int find_between(struct clock *c, leaving_fn *make, long long *found, const char **words,
+                        struct gk_err *e)
 {
 	struct selftest_plan a, b;
 	struct selftest_timed timed;
@@ -331,7 +340,8 @@ static int find_between(struct clock *c, leaving_fn *make, long long *found, con
 	return done;
 }
 
-static int check_left(struct clock *c, const char *name, leaving_fn *make, const char *where, struct gk_err *e)
+static int check_left(struct clock *c, const char *name, leaving_fn *make, const char *where,
+                      struct gk_err *e)
 {
 	long long within = 0, between = 0;
 	const char *words = NULL;
@@ -339,7 +349,8 @@ static int check_left(struct clock *c, const char *name, leaving_fn *make, const
 	if (find_within(c, make, &within, &words, e) < 0)
 		return -1;
 	if (!words && within == 0) {
-		selftest_tell(c->test, "time", name, GK_SELFTEST_SKIP, "%s does not outlive a kernel here", where);
+		selftest_tell(c->test, "time", name, GK_SELFTEST_SKIP, "%s does not outlive a kernel here",
+		              where);
 		return 0;
 	}
 	if (!words && find_between(c, make, &between, &words, e) < 0)
@@ -347,10 +358,13 @@ static int check_left(struct clock *c, const char *name, leaving_fn *make, const
 	if (words)
 		fail(c, name, words);
 	else if (between)
-		selftest_tell(c->test, "time", name, GK_SELFTEST_FAIL, "%lld marks of an earlier call were found in %s", between, where);
+		selftest_tell(c->test, "time", name, GK_SELFTEST_FAIL,
+		              "%lld marks of an earlier call were found in %s", between, where);
 	else
-		selftest_tell(c->test, "time", name, GK_SELFTEST_PASS,
-		              "a call finds nothing of the one before in %s; launches of one call find %lld marks", where, within);
+		selftest_tell(
+			c->test, "time", name, GK_SELFTEST_PASS,
+			"a call finds nothing of the one before in %s; launches of one call find %lld marks",
+			where, within);
 	return 0;
 }
 
@@ -362,8 +376,7 @@ static void forge(json_t *answer)
 	json_t *ms = json_object_get(json_object_get(answer, "b"), "ms"), *item;
 	size_t i;
 
-	json_array_foreach(ms, i, item)
-		json_array_set_new(ms, i, json_real(json_number_value(item) / 2));
+	json_array_foreach(ms, i, item) json_array_set_new(ms, i, json_real(json_number_value(item) / 2));
 }
 
 static void check_forgery(struct clock *c)
@@ -379,7 +392,8 @@ static void check_forgery(struct clock *c)
 	} else {
 		bool seen = strcmp(m.kind, "clock_mismatch") == 0;
 
-		selftest_tell(c->test, "time", "forged events", seen ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL, "%s",
+		selftest_tell(c->test, "time", "forged events", seen ? GK_SELFTEST_PASS : GK_SELFTEST_FAIL,
+		              "%s",
 		              seen ? "events that read half are not believed: the host's clock says otherwise"
 		                   : "events that read half were believed");
 		gk_measure_release(&m);
@@ -391,7 +405,8 @@ static void check_forgery(struct clock *c)
 
 static int check_all(struct clock *c, struct gk_err *e)
 {
-	if (check_ratio(c, "itself, short", SHORT, 1, e) < 0 || check_ratio(c, "itself, long", LONG, 1, e) < 0 ||
+	if (check_ratio(c, "itself, short", SHORT, 1, e) < 0 ||
+	    check_ratio(c, "itself, long", LONG, 1, e) < 0 ||
 	    check_ratio(c, "twice the work", LONG, 2, e) < 0)
 		return -1;
 	check_forgery(c);

@@ -1,4 +1,5 @@
-/* What a selftest found is believed for the program, the driver and the GPU that it was found with, and no other. */
+/* What a selftest found is believed for the program, the driver and the GPU that it was found with, and no
+ * other. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,8 +10,9 @@
 #include "run/selftest_parts.h"
 #include "tap.h"
 
-#define FACTS(pci, driver) \
-	"{\"device\":\"hip\",\"kind\":\"a GPU\",\"target\":\"gfx942\",\"pci\":\"" pci "\",\"driver\":" driver ",\"host\":\"node/7\"}"
+#define FACTS(pci, driver)                                                                                   \
+	"{\"device\":\"hip\",\"kind\":\"a GPU\",\"target\":\"gfx942\",\"pci\":\"" pci                        \
+	"\",\"driver\":" driver ",\"host\":\"node/7\"}"
 
 static char folder[] = "/tmp/geak-selftest-XXXXXX";
 
@@ -61,7 +63,8 @@ int main(void)
 	ok(keep(one, false, NULL) && !gk_selftest_passed(one), "what failed has not passed");
 	path = gk_path_join(&arena, folder, "geak/selftest/node_7-hip-0000_01_00.0.json");
 	ok(gk_path_exists(path), "a name of a host cannot leave the folder");
-	ok(gk_file_write(path, "{\"schema_version\":1,\"passed\":tr", 30, &e) == 0 && !gk_selftest_passed(one),
+	ok(gk_file_write(path, "{\"schema_version\":1,\"passed\":tr", 30, &e) == 0 &&
+	           !gk_selftest_passed(one),
 	   "a file that is not whole is none");
 	gk_tree_remove(folder, &e);
 	return done_testing();
