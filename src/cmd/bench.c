@@ -69,13 +69,7 @@ static int judge(struct bench *bench, const struct side *x, const struct side *y
 	gk_verdict_release(&bench->verdict);
 	bench->is_judged = false;
 	gk_evaluator_submit_against(bench->evaluator, bench->task, x->source, x->size, y->source, y->size, judged, bench);
-	while (!bench->is_judged) {
-		if (gk_loop_interrupted(bench->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, nothing was measured");
-		if (!gk_loop_turn(bench->loop, true) && !bench->is_judged)
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for, and nothing was measured");
-	}
-	return 0;
+	return gk_loop_until(bench->loop, &bench->is_judged, e) < 0 ? gk_err_context(e, "nothing was measured") : 0;
 }
 
 /* ---- what came of it ---- */

@@ -250,7 +250,6 @@ int gpu_is_changed(struct gk_device *device, struct gk_device_memory *memory, ui
 bool gpu_step(struct gk_device *device, struct gk_device_run *run, const struct gk_plan_step *step,
               uint32_t variant);
 bool gpu_finish(struct gk_device *device, struct gk_device_run *run);
-bool gpu_is_dense(const struct gk_plan_view *view);
 /* The driver's number becomes a finding of that launch (NULL: not known which); false. */
 bool gpu_found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_launch *launch, int error);
 

@@ -44,18 +44,6 @@ bool gpu_found_fault(struct gpu *gpu, struct gk_device_run *run, const struct gk
 
 /* ---- fills and copies ---- */
 
-bool gpu_is_dense(const struct gk_plan_view *view)
-{
-	int64_t stride = 1;
-
-	for (int d = view->rank - 1; d >= 0; d--) {
-		if (view->shape[d] != 1 && view->strides[d] != stride)
-			return false;
-		stride *= view->shape[d];
-	}
-	return true;
-}
-
 static uint64_t address(const struct gk_device_run *run, const struct gk_plan_view *view)
 {
 	return run->memory->buffers[view->buf].at + view->at;
@@ -68,7 +56,7 @@ static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct 
 	size_t size = gk_dtype_bytes(step->dst.dtype), count = (size_t)gk_plan_view_count(&step->dst);
 	uint64_t at = address(run, &step->dst);
 
-	if (step->op != GK_STEP_FILL || !gpu_is_dense(&step->dst) || size > 4)
+	if (step->op != GK_STEP_FILL || !gk_plan_view_is_dense(&step->dst) || size > 4)
 		return false;
 	if (size == 1)
 		*error = gpu->call.set8(at, (unsigned char)step->bits, count, gpu->stream);
@@ -82,8 +70,8 @@ static bool fill_there(struct gpu *gpu, struct gk_device_run *run, const struct 
 static bool copy_there(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
                        int *error)
 {
-	if (step->op != GK_STEP_COPY || step->dst.dtype != step->src.dtype || !gpu_is_dense(&step->dst) ||
-	    !gpu_is_dense(&step->src))
+	if (step->op != GK_STEP_COPY || step->dst.dtype != step->src.dtype || !gk_plan_view_is_dense(&step->dst) ||
+	    !gk_plan_view_is_dense(&step->src))
 		return false;
 	*error = gpu->call.copy(address(run, &step->dst), address(run, &step->src),
 	                        gk_plan_view_bytes(&step->dst), gpu->stream);

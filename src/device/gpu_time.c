@@ -230,7 +230,7 @@ static int hold(struct gpu *gpu, struct gk_device_memory *m, const struct gk_pla
 	if (error)
 		return gpu_fail(gpu, error, "pinned memory for data", e);
 	memcpy(h->pinned, step->data, step->data_bytes);
-	if (gpu_is_dense(&step->dst))
+	if (gk_plan_view_is_dense(&step->dst))
 		return 0;
 	if (gpu_buffer_new(gpu, &h->room, step->data_bytes, m->seed, false, e) < 0)
 		return -1;
@@ -269,7 +269,7 @@ static bool timed_data(struct gpu *gpu, struct gk_device_run *run, const struct 
 	if (!held && hold(gpu, run->memory, step, &run->err) < 0)
 		return false;
 	held = find_held(run->memory, step->data);
-	if (!gpu_is_dense(&step->dst))
+	if (!gk_plan_view_is_dense(&step->dst))
 		return by_helper(gpu, run, step, &dense, held->room.at);
 	error = gpu->call.to_device(run->memory->buffers[step->dst.buf].at + step->dst.at, held->pinned,
 	                            step->data_bytes, gpu->stream);

@@ -20,6 +20,7 @@
 #include "num/random.h"
 #include "plan/helper.h"
 #include "stat/ratio.h"
+#include "stat/summary.h"
 
 enum {
 	TIME_SETS = 8,
@@ -203,7 +204,6 @@ int time_tune(struct time_job *job, struct gk_err *e);
 int time_pairs(struct time_job *job, struct gk_err *e);
 int time_host(struct time_job *job, struct gk_err *e);
 int time_batch(struct time_job *job, struct gk_err *e);
-double time_median(const double *values, size_t count);
 int64_t time_now_ns(void); /* the host's clock, which nobody adjusts */
 
 /* ---- time_witness.c ---- */

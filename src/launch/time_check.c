@@ -166,8 +166,8 @@ static int settle_side(struct time_job *job, uint32_t side, double *prepare, dou
 		if (time_elapsed(job, 3 * (int)i, &prepares[i], e) < 0 ||
 		    time_elapsed(job, 3 * (int)i + 1, &calls[i], e) < 0)
 			return -1;
-	*prepare = time_median(prepares, job->set_count);
-	job->sides[side].call_ms = time_median(calls, job->set_count);
+	*prepare = gk_median(prepares, job->set_count);
+	job->sides[side].call_ms = gk_median(calls, job->set_count);
 	return 0;
 }
 
@@ -284,7 +284,7 @@ static int time_side_apart(struct time_job *job, uint32_t side, struct gk_err *e
 	for (int i = 0; i < APART_CALLS; i++)
 		if (time_elapsed(job, 2 * i, &ms[i], e) < 0)
 			return -1;
-	job->sides[side].fills_ms = time_median(ms, APART_CALLS);
+	job->sides[side].fills_ms = gk_median(ms, APART_CALLS);
 	return 0;
 }
 

@@ -32,24 +32,6 @@ int64_t time_now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-double time_median(const double *values, size_t count)
-{
-	gk_free_auto double *sorted = gk_alloc_array(count + 1, sizeof *sorted);
-
-	if (count == 0)
-		return 0;
-	memcpy(sorted, values, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, compare_doubles);
-	return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
-}
-
 /* ---- the host's clock ---- */
 
 static int burst(struct time_job *job, uint32_t side, uint32_t count, bool with_calls, double *ms,
@@ -110,7 +92,7 @@ static int find_soil_ms(struct time_job *job, double *ms, struct gk_err *e)
 	for (int i = 0; i < SOIL_CALLS; i++)
 		if (time_elapsed(job, 2 * i, &all[i], e) < 0)
 			return -1;
-	*ms = time_median(all, SOIL_CALLS);
+	*ms = gk_median(all, SOIL_CALLS);
 	return 0;
 }
 
@@ -128,7 +110,7 @@ static int host_rounds(struct time_job *job, uint32_t rounds, double soil_ms, st
 	}
 	job->host.rounds = rounds;
 	for (uint32_t s = 0; s < job->side_count; s++)
-		job->host.ms[s] = time_median(ms[s], rounds);
+		job->host.ms[s] = gk_median(ms[s], rounds);
 	return 0;
 }
 
@@ -179,7 +161,7 @@ static int batch_side(struct time_job *job, uint32_t side, struct gk_err *e)
 			return -1;
 		ms[i] /= job->set_count;
 	}
-	job->batch.ms[side] = time_median(ms, BATCH_ROUNDS);
+	job->batch.ms[side] = gk_median(ms, BATCH_ROUNDS);
 	return 0;
 }
 

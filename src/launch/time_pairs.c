@@ -293,7 +293,7 @@ int time_pairs(struct time_job *job, struct gk_err *e)
 	for (uint32_t i = 0; i < job->side_count && done == 0 && !job->all_outputs; i++)
 		done = time_look_few(job, i, (int)i, m->has_second[i] ? (int)i + 2 : TIME_NO_SLOT, e);
 	for (uint32_t i = 0; i < job->side_count && done == 0; i++) {
-		job->sides[i].call_ms = time_median(job->sides[i].ms, job->pair_count);
+		job->sides[i].call_ms = gk_median(job->sides[i].ms, job->pair_count);
 		find_tick(job, &job->sides[i]);
 	}
 	free(m);

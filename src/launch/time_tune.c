@@ -87,7 +87,7 @@ static int run_round(struct tuning *t, uint32_t calls, struct gk_err *e)
 			return -1;
 	}
 	for (uint32_t i = 0; i < t->left; i++)
-		t->trials[i].median = time_median(t->trials[i].ms, t->trials[i].count);
+		t->trials[i].median = gk_median(t->trials[i].ms, t->trials[i].count);
 	qsort(t->trials, t->left, sizeof *t->trials, compare_trials);
 	return 0;
 }

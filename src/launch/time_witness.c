@@ -108,18 +108,6 @@ static void pack_outputs(const struct time_side *s, uint8_t *whole, uint8_t *den
 	}
 }
 
-static bool is_dense(const struct gk_plan_view *view)
-{
-	int64_t stride = 1;
-
-	for (int d = view->rank - 1; d >= 0; d--) {
-		if (view->shape[d] != 1 && view->strides[d] != stride)
-			return false;
-		stride *= view->shape[d];
-	}
-	return true;
-}
-
 static int fetch_large(struct time_job *job, const struct time_side *s, uint32_t output, int slot, uint8_t *dense,
                        struct gk_err *e)
 {
@@ -129,7 +117,7 @@ static int fetch_large(struct time_job *job, const struct time_side *s, uint32_t
 	struct gk_memory_span span = {0};
 	int64_t first;
 
-	if (is_dense(&view))
+	if (gk_plan_view_is_dense(&view))
 		return job->ops->download(job->device, dense, from, gk_plan_view_bytes(&view), e);
 	whole = gk_alloc(s->span[output] + 1);
 	if (job->ops->download(job->device, whole, from, s->span[output], e) < 0)
@@ -239,7 +227,7 @@ static int compare_parts(struct time_job *job, const struct time_side *s, int on
 		uint64_t bytes = s->span[i] < WINDOW ? s->span[i] : WINDOW,
 			 from = s->slot_at[i] + gk_random_below(&job->random, s->span[i] - bytes + 1);
 
-		if (!is_dense(&s->plan->outputs[i].view)) /* between its elements lies what was there before */
+		if (!gk_plan_view_is_dense(&s->plan->outputs[i].view)) /* between its elements lies what was there before */
 			continue;
 		if (job->ops->download(job->device, got, slot_address(job, one) + from, bytes, e) < 0 ||
 		    job->ops->download(job->device, got + WINDOW, slot_address(job, two) + from, bytes, e) < 0)

@@ -363,6 +363,17 @@ bool gk_loop_turn(struct gk_loop *loop, bool wait)
 	return uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 
+int gk_loop_until(struct gk_loop *loop, const bool *done, struct gk_err *e)
+{
+	while (!*done) {
+		if (gk_loop_interrupted(loop))
+			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted");
+		if (!gk_loop_turn(loop, true) && !*done)
+			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for");
+	}
+	return 0;
+}
+
 void gk_loop_run(struct gk_loop *loop)
 {
 	loop->is_stopped = false;

@@ -37,6 +37,8 @@ void gk_loop_free(struct gk_loop *loop);
 void gk_loop_run(struct gk_loop *loop);
 /* One round: waits for something to happen when wait is true. False: nothing is alive. */
 bool gk_loop_turn(struct gk_loop *loop, bool wait);
+/* Turns until *done. Fails when a signal to stop came (GK_ERR_SYSTEM), or when nothing is alive any more. */
+int gk_loop_until(struct gk_loop *loop, const bool *done, struct gk_err *e);
 void gk_loop_stop(struct gk_loop *loop);
 bool gk_loop_is_stopped(const struct gk_loop *loop); /* since the last start of gk_loop_run() */
 

@@ -9,18 +9,6 @@
 
 /* ---- which ones ---- */
 
-static bool is_dense(const struct gk_plan_view *view)
-{
-	int64_t stride = 1;
-
-	for (int d = view->rank - 1; d >= 0; d--) {
-		if (view->shape[d] != 1 && view->strides[d] != stride)
-			return false;
-		stride *= view->shape[d];
-	}
-	return true;
-}
-
 bool gk_helper_of_step(const struct gk_plan_step *step, char name[GK_HELPER_NAME])
 {
 	size_t bytes = gk_dtype_bytes(step->dst.dtype);
@@ -31,13 +19,13 @@ bool gk_helper_of_step(const struct gk_plan_step *step, char name[GK_HELPER_NAME
 	switch (step->op) {
 	case GK_STEP_FILL:
 		snprintf(name, GK_HELPER_NAME, "set_b%zu", bytes);
-		return bytes > 4 || !is_dense(&step->dst);
+		return bytes > 4 || !gk_plan_view_is_dense(&step->dst);
 	case GK_STEP_IOTA:
 		return helper_iota_name(step->dst.dtype, name);
 	case GK_STEP_DATA:
-		return !is_dense(&step->dst) && helper_copy_name(step->dst.dtype, step->dst.dtype, name);
+		return !gk_plan_view_is_dense(&step->dst) && helper_copy_name(step->dst.dtype, step->dst.dtype, name);
 	default:
-		if (step->dst.dtype == step->src.dtype && is_dense(&step->dst) && is_dense(&step->src))
+		if (step->dst.dtype == step->src.dtype && gk_plan_view_is_dense(&step->dst) && gk_plan_view_is_dense(&step->src))
 			return false;
 		return helper_copy_name(step->dst.dtype, step->src.dtype, name);
 	}

@@ -196,6 +196,8 @@ bool gk_plan_is_same(const struct gk_plan *a, const struct gk_plan *b, const str
 /* Bytes of one view, densely packed. The view is of a plan that was read. */
 uint64_t gk_plan_view_bytes(const struct gk_plan_view *view);
 int64_t gk_plan_view_count(const struct gk_plan_view *view);
+/* Whether its elements lie one behind the other in row-major order. */
+bool gk_plan_view_is_dense(const struct gk_plan_view *view);
 
 /* For people: buffers, kernels with options, steps with grids, arguments and lines. modules may be NULL. */
 void gk_plan_print(const struct gk_plan *plan, const struct gk_plan_module *modules, size_t module_count,

@@ -57,18 +57,6 @@ static void add_sizes(struct gk_buf *out, const int64_t *sizes, int rank)
 	gk_buf_add_char(out, ']');
 }
 
-static bool is_dense(const struct gk_plan_view *view)
-{
-	int64_t expected = 1;
-
-	for (int i = view->rank - 1; i >= 0; i--) {
-		if (view->shape[i] != 1 && view->strides[i] != expected)
-			return false;
-		expected *= view->shape[i];
-	}
-	return true;
-}
-
 /* "float32[1823, 781] in b1 + 64, strides [1, 1823]" */
 static void add_view(const struct print *p, const struct gk_plan_view *view)
 {
@@ -76,7 +64,7 @@ static void add_view(const struct print *p, const struct gk_plan_view *view)
 	add_sizes(p->out, view->shape, view->rank);
 	gk_buf_add_text(p->out, " in ");
 	add_buffer(p, view->buf, view->at);
-	if (!is_dense(view)) {
+	if (!gk_plan_view_is_dense(view)) {
 		gk_buf_add_text(p->out, ", strides ");
 		add_sizes(p->out, view->strides, view->rank);
 	}

@@ -16,6 +16,18 @@ uint64_t gk_plan_view_bytes(const struct gk_plan_view *view)
 	return (uint64_t)gk_plan_view_count(view) * gk_dtype_bytes(view->dtype);
 }
 
+bool gk_plan_view_is_dense(const struct gk_plan_view *view)
+{
+	int64_t stride = 1;
+
+	for (int d = view->rank - 1; d >= 0; d--) {
+		if (view->shape[d] != 1 && view->strides[d] != stride)
+			return false;
+		stride *= view->shape[d];
+	}
+	return true;
+}
+
 static bool is_empty(const struct gk_plan_view *view)
 {
 	for (int i = 0; i < view->rank; i++)

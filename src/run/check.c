@@ -29,10 +29,8 @@ struct check {
 
 static int wait_done(struct check *k, struct gk_err *e)
 {
-	while (!k->is_done)
-		if (!gk_loop_turn(k->loop, true) && !k->is_done)
-			return gk_err_set(e, GK_ERR_INTERNAL, "task %s: nothing is left to wait for",
-			                  k->task->id);
+	if (gk_loop_until(k->loop, &k->is_done, e) < 0)
+		return gk_err_context(e, "task %s", k->task->id);
 	k->is_done = false;
 	if (k->err.kind == GK_ERR_NONE)
 		return 0;

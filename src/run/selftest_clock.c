@@ -138,7 +138,7 @@ static int ask(struct request *r, struct gk_helpers *helpers, struct gk_err *e)
 
 	if (plans[0] && plans[1]) {
 		gk_helpers_ask(helpers, (const struct gk_plan *const *)plans, 2, helpers_came, r);
-		done = selftest_wait(r->test, &r->done, e);
+		done = gk_loop_until(r->test->loop, &r->done, e);
 	}
 	gk_plan_free(plans[0]);
 	gk_plan_free(plans[1]);

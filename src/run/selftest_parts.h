@@ -56,7 +56,6 @@ struct selftest {
 
 /* Loads and lowers it; NULL with *e when that fails (ours, or the compiler refuses: both are no pass). */
 struct selftest_module *selftest_module(struct selftest *test, const char *name, struct gk_err *e);
-int selftest_wait(struct selftest *test, const bool *done, struct gk_err *e);
 /* The launcher's own words of itself: reads the facts once they are there. */
 void selftest_take_facts(struct selftest *test);
 double selftest_fact(const struct selftest *test, const char *key); /* a number, 0 when it is not told */

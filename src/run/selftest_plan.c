@@ -50,7 +50,7 @@ static int lower(struct selftest *test, struct selftest_module *m, struct gk_err
 		.target = test->target, .ttir = m->hash, .ir = m->ir, .options = m->options};
 
 	gk_runner_lower(test->runner, &request, lowered, &l);
-	if (selftest_wait(test, &l.done, e) < 0)
+	if (gk_loop_until(test->loop, &l.done, e) < 0)
 		return -1;
 	if (l.err.kind == GK_ERR_NONE)
 		return 0;

@@ -13,17 +13,6 @@ struct execution {
 	struct selftest_ran *ran;
 };
 
-int selftest_wait(struct selftest *test, const bool *done, struct gk_err *e)
-{
-	while (!*done) {
-		if (gk_loop_interrupted(test->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted");
-		if (!gk_loop_turn(test->loop, true) && !*done)
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for");
-	}
-	return 0;
-}
-
 void selftest_take_facts(struct selftest *test)
 {
 	const char *text = gk_runner_facts(test->runner, "launcher");
@@ -134,7 +123,7 @@ static int ask(struct selftest_plan *plan, struct files *files, struct selftest_
 	                                     .wall_ms = plan->wall_ms};
 
 	gk_runner_execute(test->runner, &request, executed, &x);
-	if (selftest_wait(test, &x.done, e) < 0)
+	if (gk_loop_until(test->loop, &x.done, e) < 0)
 		return -1;
 	selftest_take_facts(test);
 	return 0;

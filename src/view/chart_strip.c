@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "stat/summary.h"
 #include "view/chart.h"
 #include "view/html.h"
 #include "view/perf.h"
@@ -28,26 +29,16 @@ struct strip {
 	double low, high; /* of the axis, milliseconds */
 };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Order statistics of what is a number; NaN when nothing is. */
 static double quantile(const struct side *side, double part)
 {
-	double *sorted = gk_alloc((side->count + 1) * sizeof *sorted), value;
+	gk_free_auto double *numbers = gk_alloc_array(side->count + 1, sizeof *numbers);
 	size_t count = 0;
 
 	for (size_t i = 0; i < side->count; i++)
 		if (isfinite(side->ms[i]))
-			sorted[count++] = side->ms[i];
-	qsort(sorted, count, sizeof *sorted, by_value);
-	value = count ? sorted[(size_t)(part * (double)(count - 1) + 0.5)] : NAN;
-	free(sorted);
-	return value;
+			numbers[count++] = side->ms[i];
+	return count ? gk_quantile_of(numbers, count, part) : NAN;
 }
 
 static void read_side(const json_t *timed, const char *key, struct side *side, struct gk_arena *arena)

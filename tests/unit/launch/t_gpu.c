@@ -10,18 +10,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "tap.h"
+#include "standins.h"
 
 enum { COUNT = 100, BYTES = 4 * COUNT, CODE = 128 };
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
-static bool is_cuda;
-static char folder[128], log_path[256];
 static float x[COUNT], y[COUNT], out[COUNT];
 static uint8_t bytes_out[COUNT];
 static struct gk_launcher launcher;
@@ -39,11 +37,6 @@ struct ask {
 	bool of_bytes, lie;  /* output of bytes; a wrong hash of the code */
 };
 
-static const char *vendor(const char *cuda, const char *hip)
-{
-	return is_cuda ? cuda : hip;
-}
-
 /* ---- code objects ---- */
 
 static void make_code(uint8_t code[CODE], const struct ask *a)
@@ -52,22 +45,6 @@ static void make_code(uint8_t code[CODE], const struct ask *a)
 	memcpy(code, "\177ELF", 4);
 	code[18] = is_cuda ? 190 : 224;
 	snprintf((char *)code + 64, CODE - 64, "%s %s", a->kernel, a->params);
-}
-
-static json_t *params_json(const char *sizes, int *end)
-{
-	json_t *params = json_array();
-	int at = 0, size, used;
-
-	for (; sscanf(sizes, "%d%n", &size, &used) == 1; sizes += used) {
-		int align = size > 8 ? 64 : size;
-
-		at = (at + align - 1) / align * align;
-		json_array_append_new(params, json_pack("{s:i, s:i}", "at", at, "bytes", size));
-		at += size;
-	}
-	*end = at;
-	return params;
 }
 
 static json_t *object_json(const uint8_t code[CODE], const struct ask *a)
@@ -556,36 +533,12 @@ static void all(void)
 	a_gpu_is_taken_by_one();
 }
 
-/* Beside this program: ../../standin. */
-static void find_standins(const char *program)
-{
-	struct gk_arena arena = {0};
-	char real[4096], *slash;
-	int up = 3;
-
-	if (!realpath(program, real))
-		gk_bug("%s is nowhere", program);
-	while (up-- && (slash = strrchr(real, '/')))
-		*slash = '\0';
-	setenv("GEAK_LIBCUDA", gk_path_join(&arena, real, "standin/libcuda.so.1"), 1);
-	setenv("GEAK_LIBHIP", gk_path_join(&arena, real, "standin/libamdhip64.so"), 1);
-	gk_arena_release(&arena);
-}
-
 int main(int argc, char **argv)
 {
 	(void)argc;
 	find_standins(argv[0]);
-	snprintf(folder, sizeof folder, "/tmp/geak-t-gpu-XXXXXX");
-	if (!mkdtemp(folder))
-		gk_bug("no folder");
-	snprintf(log_path, sizeof log_path, "%s/log", folder);
-	setenv("STANDIN_LOG", log_path, 1);
-	setenv("GEAK_LOCKS", folder, 1);
-	for (int i = 0; i < COUNT; i++) {
-		x[i] = (float)(i * 3 % 17);
-		y[i] = (float)(i * 5 % 13);
-	}
+	make_folder("gpu");
+	make_data(x, y, COUNT);
 	is_cuda = true;
 	all();
 	is_cuda = false;

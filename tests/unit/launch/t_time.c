@@ -6,31 +6,22 @@
  */
 #include "launch/launch.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/memory.h"
 #include "tap.h"
+#include "standins.h"
 
 enum { COUNT = 100, BYTES = 4 * COUNT, CODE = 192, KERNELS = 8, CODES = 4 * KERNELS };
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 #define TIMES "fill=0.001 flush=5 scrub=0.001 add=0.05 " /* a flush takes longer than writing the log */
 
-static bool is_cuda;
-static char folder[128], log_path[256];
 static float x[COUNT], y[COUNT], out[2][COUNT];
 static struct gk_launcher launcher;
 static struct gk_err e;
 static json_t *answer;
-
-static const char *vendor(const char *cuda, const char *hip)
-{
-	return is_cuda ? cuda : hip;
-}
 
 /* ---- requests ---- */
 
@@ -70,20 +61,6 @@ static int add_code(struct code *c, const char *name, const char *params)
 	snprintf((char *)at + 64, CODE - 64, "%s %s", name, params);
 	c->size += CODE;
 	return c->size - CODE;
-}
-
-static json_t *params_json(const char *sizes, int *end)
-{
-	json_t *params = json_array();
-	int at = 0, size, used;
-
-	for (; sscanf(sizes, "%d%n", &size, &used) == 1; sizes += used) {
-		at = (at + size - 1) / size * size;
-		json_array_append_new(params, json_pack("{s:i, s:i}", "at", at, "bytes", size));
-		at += size;
-	}
-	*end = at;
-	return params;
 }
 
 static json_t *object_json(const struct ask *a, const uint8_t *code, const char *name, const char *sizes,
@@ -904,39 +881,13 @@ static void all(void)
 	what_does_not_fit_is_refused();
 }
 
-/* Beside this program: ../../standin. */
-static void find_standins(const char *program)
-{
-	struct gk_arena arena = {0};
-	char real[4096], *slash;
-	int up = 3;
-
-	if (!realpath(program, real))
-		gk_bug("%s is nowhere", program);
-	while (up-- && (slash = strrchr(real, '/')))
-		*slash = '\0';
-	setenv("GEAK_LIBCUDA", gk_path_join(&arena, real, "standin/libcuda.so.1"), 1);
-	setenv("GEAK_LIBHIP", gk_path_join(&arena, real, "standin/libamdhip64.so"), 1);
-	setenv("GEAK_LIBNVML", gk_path_join(&arena, real, "standin/libhealth.so"), 1);
-	setenv("GEAK_LIBSMI", gk_path_join(&arena, real, "standin/libhealth.so"), 1);
-	gk_arena_release(&arena);
-}
-
 int main(int argc, char **argv)
 {
 	(void)argc;
 	find_standins(argv[0]);
-	snprintf(folder, sizeof folder, "/tmp/geak-t-time-XXXXXX");
-	if (!mkdtemp(folder))
-		gk_bug("no folder");
-	snprintf(log_path, sizeof log_path, "%s/log", folder);
-	setenv("STANDIN_LOG", log_path, 1);
-	setenv("GEAK_LOCKS", folder, 1);
+	make_folder("time");
 	setenv("STANDIN_TARGET", "gfx90a", 1); /* a gfx942 has a cache of 256 MiB to be flushed */
-	for (int i = 0; i < COUNT; i++) {
-		x[i] = (float)(i * 3 % 17);
-		y[i] = (float)(i * 5 % 13);
-	}
+	make_data(x, y, COUNT);
 	is_cuda = true;
 	all();
 	nvml_tells_more();

@@ -259,12 +259,30 @@ static void test_free_with_all_alive(void)
 	close(ends[1]);
 }
 
+static void set_true(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static void test_until(void)
+{
+	struct gk_err e = {0};
+	bool done = false, never = false;
+	struct gk_timer *timer = gk_loop_timer(loop, 5, 0, set_true, &done);
+
+	ok(gk_loop_until(loop, &done, &e) == 0 && done, "it turns until what is waited for has come");
+	gk_timer_stop(&timer);
+	ok(gk_loop_until(loop, &done, &e) == 0, "what has come already is not waited for");
+	ok(gk_loop_until(loop, &never, &e) < 0 && e.kind == GK_ERR_INTERNAL, "with nothing alive it does not wait for ever");
+}
+
 int main(void)
 {
 	struct gk_err e;
 
 	test_second_interrupt();
 	loop = gk_loop_new(&e);
+	test_until();
 	test_deferred();
 	test_watch();
 	test_background();
