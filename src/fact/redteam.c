@@ -2,62 +2,26 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/doc.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/record.h"
 
-enum { RECORD_BYTES = 4 << 20, PROGRAM_BYTES = 1 << 28, SCHEMA = 1 };
+enum { RECORD_BYTES = 4 << 20, SCHEMA = 1 };
 
-const char *gk_redteam_build(void)
+static void name_of_node(struct gk_buf *name)
 {
-	static char build[GK_HEX_SIZE];
-	gk_free_auto char *bytes = NULL;
-	struct gk_err ignored;
-	size_t size = 0;
-
-	if (!build[0] && gk_file_read("/proc/self/exe", PROGRAM_BYTES, &bytes, &size, &ignored) == 0)
-		gk_hash_hex(bytes, size, build);
-	return build;
-}
-
-static void add_folder(struct gk_buf *path)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-	if (state && *state)
-		gk_buf_printf(path, "%s/geak/redteam", state);
-	else
-		gk_buf_printf(path, "%s/.local/state/geak/redteam", home ? home : "");
-}
-
-/* The node's name becomes part of a path: what could leave the folder does not stay. */
-static void add_path(struct gk_buf *path)
-{
-	char host[256] = "localhost";
-
-	if (gethostname(host, sizeof host - 1) < 0 || !host[0])
-		snprintf(host, sizeof host, "localhost");
-	for (char *c = host; *c; c++)
-		if (*c == '/' || (unsigned char)*c <= ' ')
-			*c = '_';
-	add_folder(path);
-	gk_buf_printf(path, "/node-%s.json", host);
+	gk_buf_printf(name, "node-%s", gk_record_host());
 }
 
 int gk_redteam_keep(const json_t *result, struct gk_err *e)
 {
-	gk_buf_auto folder = GK_BUF_INIT;
-	gk_buf_auto path = GK_BUF_INIT;
-	gk_free_auto char *text = gk_json_pretty(result);
+	gk_buf_auto name = GK_BUF_INIT;
 
-	add_folder(&folder);
-	add_path(&path);
-	if (gk_dir_make(gk_buf_text(&folder), e) < 0)
-		return -1;
-	return gk_file_write(gk_buf_text(&path), text, strlen(text), e);
+	name_of_node(&name);
+	return gk_record_keep("redteam", gk_buf_text(&name), result, e);
 }
 
 static void copy_text(const json_t *object, const char *key, char *out, size_t size)
@@ -76,6 +40,7 @@ static size_t number(const json_t *object, const char *part, const char *key)
 
 bool gk_redteam_last(struct gk_redteam_last *last)
 {
+	gk_buf_auto name = GK_BUF_INIT;
 	gk_buf_auto path = GK_BUF_INIT;
 	gk_free_auto char *text = NULL;
 	gk_doc_auto doc = {0};
@@ -84,7 +49,8 @@ bool gk_redteam_last(struct gk_redteam_last *last)
 	size_t size = 0;
 
 	*last = (struct gk_redteam_last){0};
-	add_path(&path);
+	name_of_node(&name);
+	gk_record_path(&path, "redteam", gk_buf_text(&name));
 	if (gk_file_read(gk_buf_text(&path), RECORD_BYTES, &text, &size, &ignored) < 0 ||
 	    gk_doc_from_json(&doc, "red team", text, size, &ignored) < 0 ||
 	    json_integer_value(json_object_get(doc.root, "schema_version")) != SCHEMA)
@@ -99,7 +65,7 @@ bool gk_redteam_last(struct gk_redteam_last *last)
 	last->honest = number(doc.root, "honest", "tried");
 	last->flagged = number(doc.root, "honest", "flagged");
 	last->is_whole = json_is_true(json_object_get(doc.root, "whole"));
-	last->is_this_build = *build && strcmp(build, gk_redteam_build()) == 0;
+	last->is_this_build = *build && strcmp(build, gk_record_build()) == 0;
 	return true;
 }
 

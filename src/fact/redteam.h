@@ -31,7 +31,5 @@ void gk_redteam_words(const struct gk_redteam_last *last, struct gk_buf *words);
 
 /* Keeps a result (the object of `geak redteam --json`), whatever was kept for this node before. */
 int gk_redteam_keep(const json_t *result, struct gk_err *e);
-/* SHA-256 of the program that runs, in hexadecimal; "" when it cannot be read. */
-const char *gk_redteam_build(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/record.h"
 
 #define MODULE_CACHE_BYTES ((size_t)64 << 20)
 
@@ -52,10 +53,8 @@ int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_option
 /* Which machine it is that has the device: results that are kept for one (geak selftest) must not pass for another's. */
 static json_t *with_host(json_t *facts)
 {
-	char host[256] = "";
-
-	if (facts && gethostname(host, sizeof host - 1) == 0 && host[0])
-		json_object_set_new(facts, "host", json_string(host));
+	if (facts)
+		json_object_set_new(facts, "host", json_string(gk_record_host()));
 	return facts;
 }
 

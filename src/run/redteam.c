@@ -1,3 +1,4 @@
+#include "base/record.h"
 #include "redteam.h"
 
 #include <string.h>
@@ -175,7 +176,7 @@ json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const
 		json_array_append_new(list, outcome_json(team, &team->outcomes[i]));
 	return json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
-		"schema_version", 1, "date", date, "build", gk_redteam_build(), "target", target, "evidence",
+		"schema_version", 1, "date", date, "build", gk_record_build(), "target", target, "evidence",
 		evidence, "containment", containment, "whole", !team->group && !team->only_count, "exploits",
 		"tried", (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
 		(json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",

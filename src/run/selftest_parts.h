@@ -16,8 +16,6 @@ enum { SELFTEST_INPUTS = 8, SELFTEST_OUTPUTS = 4, SELFTEST_KERNELS = 4, SELFTEST
 
 /* ---- the record (selftest_record.c) ---- */
 
-/* SHA-256 of the running program, hex; "" when it cannot be read. */
-const char *selftest_build(void);
 /* {"schema_version", "build", "date", "facts", "lines": [], "passed": false}; new reference. */
 json_t *selftest_new_record(const json_t *facts);
 int selftest_keep(const json_t *facts, const json_t *result, struct gk_err *e);

@@ -8,31 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/doc.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/record.h"
 #include "selftest_parts.h"
 
-enum { RECORD_BYTES = 1 << 20, PROGRAM_BYTES = 1 << 28, SCHEMA = 1 };
+enum { RECORD_BYTES = 1 << 20, SCHEMA = 1 };
 
 /* Of the facts: what must be the same for a result to hold. */
 static const char *const identity[] = {"device", "kind", "target", "pci", "driver", "partition"};
-
-const char *selftest_build(void)
-{
-	static char build[GK_HEX_SIZE];
-	gk_free_auto char *bytes = NULL;
-	struct gk_err ignored;
-	size_t size = 0;
-
-	if (!build[0] && gk_file_read("/proc/self/exe", PROGRAM_BYTES, &bytes, &size, &ignored) == 0)
-		gk_hash_hex(bytes, size, build);
-	return build;
-}
 
 static const char *text_of(const json_t *object, const char *key, const char *otherwise)
 {
@@ -41,56 +29,20 @@ static const char *text_of(const json_t *object, const char *key, const char *ot
 	return text && *text ? text : otherwise;
 }
 
-/* Names become part of a path: nothing but letters, digits, '-', '.' and '_' stays. */
-static void add_name(struct gk_buf *path, const char *name)
+static void name_of_device(struct gk_buf *name, const json_t *facts)
 {
-	for (; *name; name++) {
-		bool is_plain =
-			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", *name);
-
-		gk_buf_add(path, is_plain ? name : "_", 1);
-	}
-}
-
-static void add_folder(struct gk_buf *path)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-	if (state && *state)
-		gk_buf_printf(path, "%s/geak/selftest", state);
-	else
-		gk_buf_printf(path, "%s/.local/state/geak/selftest", home ? home : "");
-}
-
-static void add_path(struct gk_buf *path, const json_t *facts)
-{
-	char host[256] = "";
-
-	gethostname(host, sizeof host - 1);
-	add_folder(path);
-	gk_buf_add_text(path, "/");
-	add_name(path, text_of(facts, "host", host[0] ? host : "localhost"));
-	gk_buf_add_text(path, "-");
-	add_name(path, text_of(facts, "device", "cpu"));
-	gk_buf_add_text(path, "-");
-	add_name(path, text_of(facts, "pci", "cpu"));
-	gk_buf_add_text(path, ".json");
+	gk_buf_printf(name, "%s-%s-%s", text_of(facts, "host", gk_record_host()), text_of(facts, "device", "cpu"),
+	              text_of(facts, "pci", "cpu"));
 }
 
 /* ---- keeping ---- */
 
 int selftest_keep(const json_t *facts, const json_t *result, struct gk_err *e)
 {
-	gk_buf_auto path = GK_BUF_INIT;
-	gk_buf_auto folder = GK_BUF_INIT;
-	gk_free_auto char *text = NULL;
+	gk_buf_auto name = GK_BUF_INIT;
 
-	add_folder(&folder);
-	add_path(&path, facts);
-	text = gk_json_pretty(result);
-	if (gk_dir_make(gk_buf_text(&folder), e) < 0)
-		return -1;
-	return gk_file_write(gk_buf_text(&path), text, strlen(text), e);
+	name_of_device(&name, facts);
+	return gk_record_keep("selftest", gk_buf_text(&name), result, e);
 }
 
 json_t *selftest_new_record(const json_t *facts)
@@ -102,20 +54,22 @@ json_t *selftest_new_record(const json_t *facts)
 	if (gmtime_r(&now, &utc))
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return json_pack("{s:i, s:s, s:s, s:O, s:[], s:b}", "schema_version", SCHEMA, "build",
-	                 selftest_build(), "date", date, "facts", facts, "lines", "passed", 0);
+	                 gk_record_build(), "date", date, "facts", facts, "lines", "passed", 0);
 }
 
 /* ---- asking ---- */
 
 static json_t *read_record(const json_t *facts)
 {
+	gk_buf_auto name = GK_BUF_INIT;
 	gk_buf_auto path = GK_BUF_INIT;
 	gk_free_auto char *text = NULL;
 	gk_doc_auto doc = {0};
 	struct gk_err ignored;
 	size_t size = 0;
 
-	add_path(&path, facts);
+	name_of_device(&name, facts);
+	gk_record_path(&path, "selftest", gk_buf_text(&name));
 	if (gk_file_read(gk_buf_text(&path), RECORD_BYTES, &text, &size, &ignored) < 0 ||
 	    gk_doc_from_json(&doc, "selftest", text, size, &ignored) < 0)
 		return NULL;
@@ -129,7 +83,7 @@ static const char *difference(const json_t *record, const json_t *facts)
 {
 	const json_t *then = json_object_get(record, "facts");
 
-	if (!*selftest_build() || strcmp(text_of(record, "build", ""), selftest_build()) != 0)
+	if (!*gk_record_build() || strcmp(text_of(record, "build", ""), gk_record_build()) != 0)
 		return "build";
 	for (size_t i = 0; i < gk_count_of(identity); i++) {
 		const json_t *a = json_object_get(then, identity[i]),

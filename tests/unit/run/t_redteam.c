@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/record.h"
 #include "base/buf.h"
 #include "base/doc.h"
 #include "base/file.h"
@@ -150,7 +151,7 @@ static void bad_fixtures_are_refused(void)
 static void results_are_kept(void)
 {
 	gk_json_auto *result = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:i, s:i}, s:{s:i, s:i}}", "schema_version", 1,
-	                                 "date", "2025-11-28T01:02:03Z", "build", gk_redteam_build(), "target", "cpu",
+	                                 "date", "2025-11-28T01:02:03Z", "build", gk_record_build(), "target", "cpu",
 	                                 "evidence", "simulated", "containment", "namespaces", "whole", 1, "exploits", "tried",
 	                                 131, "caught", 130, "honest", "tried", 62, "flagged", 1);
 	struct gk_redteam_last last;

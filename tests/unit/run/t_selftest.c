@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/record.h"
 #include "base/doc.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -49,7 +50,7 @@ int main(void)
 	if (!mkdtemp(folder))
 		return 1;
 	setenv("XDG_STATE_HOME", folder, 1);
-	ok(strlen(selftest_build()) == 64, "a build is known by its program's hash");
+	ok(strlen(gk_record_build()) == 64, "a build is known by its program's hash");
 	ok(!gk_selftest_passed(NULL) && !gk_selftest_passed("{"), "without facts nothing has passed");
 	ok(!gk_selftest_passed(one), "nothing has passed that was never run");
 	ok(words_have(one, "not run here: geak selftest --device hip"), "and it is said how to");
