@@ -91,6 +91,9 @@ static void do_here(const struct gk_plan_step *step, const struct gk_memory_span
 	case GK_STEP_DATA:
 		gk_strided_upload(dst, &step->dst, step->data);
 		break;
+	case GK_STEP_ASSIST:
+		gk_strided_assist(dst, src, step);
+		break;
 	default:
 		gk_strided_copy(dst, &step->dst, src, &step->src);
 		break;
@@ -102,7 +105,8 @@ static int step_here(struct gpu *gpu, struct gk_device_run *run, const struct gk
                      struct gk_err *e)
 {
 	const struct gpu_buffer *to = &run->memory->buffers[step->dst.buf];
-	const struct gpu_buffer *from = step->op == GK_STEP_COPY ? &run->memory->buffers[step->src.buf] : to;
+	bool reads = step->op == GK_STEP_COPY || step->op == GK_STEP_ASSIST;
+	const struct gpu_buffer *from = reads ? &run->memory->buffers[step->src.buf] : to;
 	gk_free_auto uint8_t *dst = gk_alloc(to->bytes + 1), *other = NULL;
 	struct gk_memory_span out = {dst, NULL}, in = out;
 

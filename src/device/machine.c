@@ -173,7 +173,10 @@ static void run_copy(struct gk_device_memory *memory, const struct gk_plan_step 
 	if (src.undef && !to->undef)
 		to->undef = gk_alloc(to->size ? to->size : 1);
 	dst = span_of(memory, step->dst.buf);
-	gk_strided_copy(&dst, &step->dst, &src, &step->src);
+	if (step->op == GK_STEP_ASSIST)
+		gk_strided_assist(&dst, &src, step);
+	else
+		gk_strided_copy(&dst, &step->dst, &src, &step->src);
 }
 
 static void fill_desc(struct gk_vm_arg *to, const struct gk_plan_desc *desc)

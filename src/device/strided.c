@@ -160,6 +160,117 @@ void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view 
 		copy_row(to, &d, from, &s);
 }
 
+/* ---- assists ---- */
+
+/* A number on its way: whole for integers, as bits of 64. */
+struct number {
+	double real; /* F32: a float's value after every operation */
+	int64_t whole;
+};
+
+/* Sums go by blocks, so that a long one errs no more than a tree of additions would by much. */
+#define SUM_BLOCK 256
+
+static struct number load_number(const struct gk_plan_step *step, const uint8_t *in)
+{
+	uint8_t element[8];
+
+	cast(step->dst.dtype, element, step->src.dtype, in);
+	if (gk_dtype_is_float(step->dst.dtype))
+		return (struct number){.real = gk_dtype_load(step->dst.dtype, element)};
+	return (struct number){.whole = gk_dtype_load_int(step->dst.dtype, element)};
+}
+
+static double rounded(const struct gk_plan_step *step, double value)
+{
+	return gk_assist_dtype(step) == GK_F64 ? value : (double)(float)value;
+}
+
+static struct number add(const struct gk_plan_step *step, struct number a, struct number b)
+{
+	return (struct number){rounded(step, a.real + b.real), (int64_t)((uint64_t)a.whole + (uint64_t)b.whole)};
+}
+
+/* NaN wins, as in torch. */
+static struct number greatest(const struct gk_plan_step *step, struct number a, struct number b, bool least)
+{
+	bool is_less = gk_dtype_is_signed(step->dst.dtype) ? a.whole < b.whole
+	                                                   : (uint64_t)a.whole < (uint64_t)b.whole;
+
+	if (gk_dtype_is_float(step->dst.dtype)) {
+		if (isnan(a.real) || isnan(b.real))
+			return isnan(a.real) ? a : b;
+		is_less = a.real < b.real;
+	}
+	return is_less == least ? a : b;
+}
+
+static struct number change(const struct gk_plan_step *step, struct number a)
+{
+	if (step->assist == GK_ASSIST_ABS)
+		return (struct number){fabs(a.real), a.whole < 0 && gk_dtype_is_signed(step->dst.dtype)
+		                                             ? (int64_t)-(uint64_t)a.whole
+		                                             : a.whole};
+	return step->assist == GK_ASSIST_RECIPROCAL ? (struct number){.real = rounded(step, 1 / a.real)} : a;
+}
+
+static struct number fold(const struct gk_plan_step *step, struct number so_far, struct number next)
+{
+	if (step->assist == GK_ASSIST_SUM)
+		return add(step, so_far, next);
+	return greatest(step, so_far, next, step->assist == GK_ASSIST_MIN);
+}
+
+/* All elements that belong to one of dst, the first of which lies at that byte. */
+static struct number fold_all(const struct gk_memory_span *from, const struct gk_plan_step *step,
+                              const struct gk_plan_view *folded, int64_t first, bool *undefined)
+{
+	struct number total = {0, 0}, block = {0, 0};
+	int64_t count = 0;
+
+	for (struct walk w = walk_new(folded); !w.is_done; walk_next(&w)) {
+		for (int64_t i = 0, at = first + w.at; i < w.count; i++, at += w.stride, count++) {
+			struct number next = change(step, load_number(step, from->bytes + at));
+
+			*undefined |= is_undefined(from, at, w.size);
+			if (count % SUM_BLOCK == 0 && count > 0) {
+				total = count == SUM_BLOCK ? block : fold(step, total, block);
+				block = next;
+			} else {
+				block = count == 0 ? next : fold(step, block, next);
+			}
+		}
+	}
+	return count > SUM_BLOCK ? fold(step, total, block) : block;
+}
+
+static void store_number(const struct gk_plan_step *step, uint8_t *out, struct number value)
+{
+	if (gk_dtype_is_float(step->dst.dtype))
+		gk_dtype_store(step->dst.dtype, out, value.real);
+	else
+		memcpy(out, &value.whole, gk_dtype_bytes(step->dst.dtype));
+}
+
+void gk_strided_assist(const struct gk_memory_span *to, const struct gk_memory_span *from,
+                       const struct gk_plan_step *step)
+{
+	struct gk_plan_view kept, folded;
+	struct walk d = walk_new(&step->dst), s;
+
+	gk_assist_split(step, &kept, &folded);
+	s = walk_new(&kept);
+	for (; !d.is_done; walk_next(&d), walk_next(&s)) {
+		for (int64_t i = 0; i < d.count; i++) {
+			bool undefined = false;
+			struct number value = fold_all(from, step, &folded, s.at + i * s.stride, &undefined);
+
+			store_number(step, to->bytes + d.at + i * d.stride, value);
+			copy_undef(to, d.at + i * d.stride, d.size, undefined);
+		}
+	}
+}
+
 uint64_t gk_strided_pack(const struct gk_memory_span *from, const struct gk_plan_view *view, uint8_t *dense,
                          int64_t *first)
 {

@@ -26,6 +26,10 @@ void gk_strided_upload(const struct gk_memory_span *to, const struct gk_plan_vie
  * nearest even. */
 void gk_strided_copy(const struct gk_memory_span *to, const struct gk_plan_view *dst,
                      const struct gk_memory_span *from, const struct gk_plan_view *src);
+/* An assist: sums of floats in float32 (float64 for those), of integers in 64 bits. Of what is undefined: undefined.
+ */
+void gk_strided_assist(const struct gk_memory_span *to, const struct gk_memory_span *from,
+                       const struct gk_plan_step *step);
 /* Packs the view; returns how many elements have an undefined byte, *first the row-major index of the first
  * (or -1). */
 uint64_t gk_strided_pack(const struct gk_memory_span *from, const struct gk_plan_view *view, uint8_t *dense,

@@ -203,6 +203,8 @@ static int validate(struct gk_cascade *c, const struct gk_judge_data *data, cons
 	                                .outputs = data->outputs,
 	                                .output_count = data->output_count,
 	                                .allow_fills = task->allow_fills,
+	                                .allow = task->allow,
+	                                .allow_count = task->allow_count,
 	                                .max_bytes = MAX_CASE_BYTES};
 	struct gk_plan_module *modules =
 		gk_alloc_array(c->modules.count ? c->modules.count : 1, sizeof *modules);

@@ -178,12 +178,12 @@ static void keep_good_variants(struct gk_cascade *c, const struct gk_plan *plan,
 	for (uint32_t v = 0; v < wanted; v++) {
 		const struct lowering *l = lowering_of(c, &plan->kernels[step->variants[v].launch.kernel]);
 
-		if (l->failing.kind)
-			why = why ? why : &l->failing;
-		else
+		if (l && !l->failing.kind)
 			step->variants[good++] = step->variants[v];
+		else if (l && !why)
+			why = &l->failing;
 	}
-	if (wanted - good > c->dropped) {
+	if (why && wanted - good > c->dropped) {
 		c->dropped = wanted - good;
 		c->dropped_of = wanted;
 		c->dropped_why = why->message;

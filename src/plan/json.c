@@ -117,6 +117,18 @@ static json_t *write_data(const struct writer *w, const struct gk_plan_step *ste
 	                 gk_buf_text(&hex));
 }
 
+static json_t *write_assist(const struct writer *w, const struct gk_plan_step *step)
+{
+	json_t *dims = json_array();
+
+	for (int d = 0; d < step->src.rank; d++)
+		if (step->dims >> d & 1)
+			json_array_append_new(dims, json_integer(d));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i}", "op", "assist", "does", gk_assist_names[step->assist],
+	                 "dst", write_view(w, &step->dst), "src", write_view(w, &step->src), "dims", dims, "line",
+	                 step->line);
+}
+
 static json_t *write_steps(const struct writer *w, const struct gk_plan_step *steps, uint32_t count);
 
 static json_t *write_choose(const struct writer *w, const struct gk_plan_step *step)
@@ -152,6 +164,8 @@ static json_t *write_step(const struct writer *w, const struct gk_plan_step *ste
 		return write_launch(w, &step->launch);
 	case GK_STEP_CHOOSE:
 		return write_choose(w, step);
+	case GK_STEP_ASSIST:
+		return write_assist(w, step);
 	}
 	return NULL;
 }
@@ -269,7 +283,7 @@ static void number_step(struct gk_plan_numbers *n, const struct gk_plan_step *st
 	if (step->op == GK_STEP_CHOOSE)
 		return;
 	number_buffer(n, step->dst.buf);
-	if (step->op == GK_STEP_COPY)
+	if (step->op == GK_STEP_COPY || step->op == GK_STEP_ASSIST)
 		number_buffer(n, step->src.buf);
 }
 

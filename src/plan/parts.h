@@ -44,6 +44,10 @@ struct gk_plan_budget {
 int gk_plan_read_steps(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_budget *budget,
                        struct gk_plan_step **steps, uint32_t *count, struct gk_err *e);
 
+/* assist.c: at is the step */
+int gk_plan_read_assist(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
+                        struct gk_err *e);
+
 /*
  * json.c: numbers for buffers and kernels by first use, which make the hash
  * and the comparison independent of how a capture numbered them.

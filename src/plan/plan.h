@@ -94,8 +94,20 @@ struct gk_plan_launch {
 	uint32_t arg_count;
 };
 
-enum gk_step_op { GK_STEP_FILL, GK_STEP_IOTA, GK_STEP_COPY, GK_STEP_DATA, GK_STEP_LAUNCH, GK_STEP_CHOOSE };
-extern const char *const gk_step_names[]; /* "fill" .. "choose", NULL */
+enum gk_step_op {
+	GK_STEP_FILL,
+	GK_STEP_IOTA,
+	GK_STEP_COPY,
+	GK_STEP_DATA,
+	GK_STEP_LAUNCH,
+	GK_STEP_CHOOSE,
+	GK_STEP_ASSIST
+};
+extern const char *const gk_step_names[]; /* "fill" .. "assist", NULL */
+
+/* Arithmetic of the framework that a task may allow (docs/plan.md). The first three fold dimensions into one number. */
+enum gk_assist { GK_ASSIST_SUM, GK_ASSIST_MAX, GK_ASSIST_MIN, GK_ASSIST_ABS, GK_ASSIST_RECIPROCAL };
+extern const char *const gk_assist_names[]; /* "sum" .. "reciprocal", NULL */
 
 struct gk_plan_variant {
 	json_t *config;           /* object: for people */
@@ -107,11 +119,14 @@ struct gk_plan_variant {
 struct gk_plan_step {
 	enum gk_step_op op;
 	struct gk_plan_view dst; /* all but LAUNCH and CHOOSE */
-	struct gk_plan_view src; /* COPY: shape equals dst's */
+	struct gk_plan_view src; /* COPY: shape equals dst's. ASSIST: shape without the folded dimensions does */
 	uint64_t bits;           /* FILL: one element of dst */
 	int64_t start, step;     /* IOTA: element i, row-major, is start + i * step */
 	const uint8_t *data;     /* DATA: elements of dst, row-major, densely packed */
 	uint32_t data_bytes;
+	enum gk_assist assist;   /* ASSIST */
+	uint32_t dims;           /* ASSIST: bit d: dimension d of src is folded */
+	int line;                /* ASSIST: of the candidate's source, 0 when unknown */
 	struct gk_plan_launch launch; /* LAUNCH */
 	uint32_t site;                /* CHOOSE: which autotuned launch of the candidate */
 	struct gk_plan_variant *variants;
@@ -164,6 +179,8 @@ struct gk_plan_expect {
 	size_t output_count;
 	bool allow_fills;   /* outputs may be last written by fills and copies */
 	bool allow_asm;     /* inline assembly may be used */
+	const char *const *allow; /* operations of the framework by their schemas' names; assists need theirs */
+	size_t allow_count;
 	uint64_t max_bytes; /* of all buffers together; 0: no ceiling */
 	const struct gk_plan_module *modules;
 	size_t module_count;
@@ -198,6 +215,16 @@ uint64_t gk_plan_view_bytes(const struct gk_plan_view *view);
 int64_t gk_plan_view_count(const struct gk_plan_view *view);
 /* Whether its elements lie one behind the other in row-major order. */
 bool gk_plan_view_is_dense(const struct gk_plan_view *view);
+
+/* Whether a name of a task's list permits it: "aten::sum", with or without an overload. */
+bool gk_assist_is_allowed(enum gk_assist assist, const char *const *allow, size_t count);
+/* What it computes in: F32, F64 or I64, whose result becomes dst's dtype at the end. */
+enum gk_dtype gk_assist_dtype(const struct gk_plan_step *step);
+/*
+ * An assist's src as two views: its elements for the first of each folded number (of dst's shape), and the folded
+ * dimensions alone, at 0 of the same buffer. Offsets of the two add up.
+ */
+void gk_assist_split(const struct gk_plan_step *step, struct gk_plan_view *kept, struct gk_plan_view *folded);
 
 /* For people: buffers, kernels with options, steps with grids, arguments and lines. modules may be NULL. */
 void gk_plan_print(const struct gk_plan *plan, const struct gk_plan_module *modules, size_t module_count,

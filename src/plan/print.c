@@ -176,6 +176,26 @@ static void add_choose(const struct print *p, const struct gk_plan_step *step)
 	}
 }
 
+/* "framework's sum of float32[2, 781] in b1 over dims 0 into float32[781] in b2, line 12" */
+static void add_assist(const struct print *p, const struct gk_plan_step *step)
+{
+	const char *before = " over dims ";
+
+	gk_buf_printf(p->out, "framework's %s of ", gk_assist_names[step->assist]);
+	add_view(p, &step->src);
+	for (int d = 0; d < step->src.rank; d++) {
+		if (step->dims >> d & 1) {
+			gk_buf_printf(p->out, "%s%d", before, d);
+			before = ", ";
+		}
+	}
+	gk_buf_add_text(p->out, " into ");
+	add_view(p, &step->dst);
+	if (step->line)
+		gk_buf_printf(p->out, ", line %d", step->line);
+	gk_buf_add_char(p->out, '\n');
+}
+
 static void add_step(const struct print *p, const struct gk_plan_step *step, const char *indent)
 {
 	if (step->op == GK_STEP_LAUNCH) {
@@ -184,6 +204,10 @@ static void add_step(const struct print *p, const struct gk_plan_step *step, con
 	}
 	if (step->op == GK_STEP_CHOOSE) {
 		add_choose(p, step);
+		return;
+	}
+	if (step->op == GK_STEP_ASSIST) {
+		add_assist(p, step);
 		return;
 	}
 	gk_buf_printf(p->out, "%s ", gk_step_names[step->op]);

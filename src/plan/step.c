@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 
-const char *const gk_step_names[] = {"fill", "iota", "copy", "data", "launch", "choose", NULL};
+const char *const gk_step_names[] = {"fill", "iota", "copy", "data", "launch", "choose", "assist", NULL};
 
 static int read_dst(const struct gk_node *at, struct gk_plan *plan, struct gk_plan_step *step,
                     struct gk_err *e)
@@ -182,6 +182,8 @@ static int read_step(const struct gk_node *at, struct gk_plan *plan, struct gk_p
 		return gk_plan_read_launch(at, plan, &step->launch, e);
 	case GK_STEP_CHOOSE:
 		return read_choose(at, plan, budget, step, e);
+	case GK_STEP_ASSIST:
+		return gk_plan_read_assist(at, plan, step, e);
 	}
 	return -1;
 }

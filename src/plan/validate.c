@@ -230,9 +230,19 @@ static int check_choose(const struct check *c, const char *where, const struct g
 	return 0;
 }
 
+static int check_assist(const struct check *c, const char *where, const struct gk_plan_step *step)
+{
+	if (!gk_assist_is_allowed(step->assist, c->expect->allow, c->expect->allow_count))
+		return fail(c, where, "the framework computes a %s (line %d), which the task does not allow",
+		            gk_assist_names[step->assist], step->line);
+	return check_dst(c, where, &step->dst);
+}
+
 static int check_step(const struct check *c, const char *where, const struct gk_plan_step *step)
 {
 	switch (step->op) {
+	case GK_STEP_ASSIST:
+		return check_assist(c, where, step);
 	case GK_STEP_LAUNCH:
 		return check_launch(c, where, &step->launch);
 	case GK_STEP_CHOOSE:
@@ -264,7 +274,8 @@ static int check_prologue(const struct check *c)
 		snprintf(where.text, sizeof where.text, "prologue[%u]", i);
 		if (step->op == GK_STEP_CHOOSE)
 			return fail(c, where.text, "a prologue has no autotuned launches");
-		if (step->op == GK_STEP_COPY && c->plan->buffers[step->src.buf].input)
+		if ((step->op == GK_STEP_COPY || step->op == GK_STEP_ASSIST) &&
+		    c->plan->buffers[step->src.buf].input)
 			return fail(c, where.text, "a prologue must not read the input %.64s",
 			            c->plan->buffers[step->src.buf].input);
 		for (uint32_t k = 0; step->op == GK_STEP_LAUNCH && k < step->launch.arg_count; k++) {
@@ -283,7 +294,20 @@ static int check_prologue(const struct check *c)
 	return 0;
 }
 
+/* ---- who writes the outputs ---- */
+
 enum writer { NOBODY, FILL, KERNEL };
+
+/*
+ * What is known of buffers on the way through the steps, a bit for each. An
+ * assist of what a kernel made may be an output, and so may its cast: the task
+ * has allowed it. One of what no kernel made is a copy like any other.
+ */
+struct made {
+	uint64_t by_kernel; /* holds something that came from a kernel, also by copies and assists */
+	uint64_t by_assist; /* was last written by an assist of such */
+};
+_Static_assert(GK_PLAN_MAX_BUFFERS <= 64, "a bit for each");
 
 static bool launch_writes(const struct check *c, const struct gk_plan_launch *launch, uint32_t buf)
 {
@@ -297,42 +321,101 @@ static bool launch_writes(const struct check *c, const struct gk_plan_launch *la
 	return false;
 }
 
-/* Who writes the output last, as far as this step changes it. */
-static enum writer step_writes(const struct check *c, const struct gk_plan_step *step,
-                               const struct gk_plan_view *view, enum writer last)
+static bool is_launch(const struct gk_plan_step *step)
+{
+	return step->op == GK_STEP_LAUNCH || step->op == GK_STEP_CHOOSE;
+}
+
+/* Whether the kernel of a launch writes the buffer, or that of every variant. */
+static bool kernel_writes(const struct check *c, const struct gk_plan_step *step, uint32_t buf)
 {
 	if (step->op == GK_STEP_LAUNCH)
-		return launch_writes(c, &step->launch, view->buf) ? KERNEL : last;
-	if (step->op != GK_STEP_CHOOSE)
-		return gk_plan_extents_meet(&step->dst, view) ? FILL : last;
+		return launch_writes(c, &step->launch, buf);
 	for (uint32_t i = 0; i < step->variant_count; i++)
-		if (!launch_writes(c, &step->variants[i].launch, view->buf))
-			return last;
-	return KERNEL;
+		if (!launch_writes(c, &step->variants[i].launch, buf))
+			return false;
+	return true;
+}
+
+static bool is_from_kernel(const struct gk_plan_step *step, const struct made *made)
+{
+	return (step->op == GK_STEP_ASSIST && made->by_kernel >> step->src.buf & 1) ||
+	       (step->op == GK_STEP_COPY && made->by_assist >> step->src.buf & 1);
+}
+
+/* Who writes the output last, as far as this step changes it. made: before the step. */
+static enum writer step_writes(const struct check *c, const struct gk_plan_step *step, const struct made *made,
+                               const struct gk_plan_view *view, enum writer last)
+{
+	if (is_launch(step))
+		return kernel_writes(c, step, view->buf) ? KERNEL : last;
+	if (!gk_plan_extents_meet(&step->dst, view))
+		return last;
+	return is_from_kernel(step, made) ? KERNEL : FILL;
+}
+
+static void set_bit(uint64_t *bits, uint32_t buf, bool value)
+{
+	*bits = (*bits & ~((uint64_t)1 << buf)) | (uint64_t)value << buf;
+}
+
+static void make(const struct check *c, const struct gk_plan_step *step, struct made *made)
+{
+	bool reads = step->op == GK_STEP_COPY || step->op == GK_STEP_ASSIST;
+	bool is_whole, from_kernel = reads && made->by_kernel >> step->src.buf & 1;
+
+	for (uint32_t buf = 0; is_launch(step) && buf < c->plan->buffer_count; buf++) {
+		if (kernel_writes(c, step, buf)) {
+			set_bit(&made->by_kernel, buf, true);
+			set_bit(&made->by_assist, buf, false);
+		}
+	}
+	if (is_launch(step) || gk_plan_view_count(&step->dst) == 0)
+		return;
+	is_whole = gk_plan_view_bytes(&step->dst) == c->plan->buffers[step->dst.buf].bytes;
+	set_bit(&made->by_assist, step->dst.buf, is_from_kernel(step, made));
+	if (is_whole || from_kernel)
+		set_bit(&made->by_kernel, step->dst.buf, from_kernel);
+}
+
+static const struct gk_plan_step *step_at(const struct check *c, uint32_t i)
+{
+	uint32_t before = c->plan->prologue_count;
+
+	return i < before ? &c->plan->prologue[i] : &c->plan->steps[i - before];
+}
+
+static int not_by_kernel(const struct check *c, const char *where, const char *name, uint32_t by)
+{
+	const struct gk_plan_step *step = step_at(c, by);
+	bool is_before = by < c->plan->prologue_count, is_assist = step->op == GK_STEP_ASSIST;
+
+	return fail(c, where, "the output %.64s is last written by a %s%s (%s[%u]); a kernel must write it", name,
+	            is_assist ? gk_assist_names[step->assist] : gk_step_names[step->op],
+	            is_assist ? " of what no kernel made" : "", is_before ? "prologue" : "steps",
+	            is_before ? by : by - c->plan->prologue_count);
 }
 
 static int check_written(const struct check *c, const char *where, const struct gk_plan_output *output)
 {
 	enum writer last = NOBODY;
+	struct made made = {0};
 	uint32_t by = 0;
 
 	if (gk_plan_view_count(&output->view) == 0)
 		return 0;
-	for (uint32_t i = 0; i < c->plan->prologue_count; i++)
-		last = step_writes(c, &c->plan->prologue[i], &output->view, last);
-	for (uint32_t i = 0; i < c->plan->step_count; i++) {
-		enum writer now = step_writes(c, &c->plan->steps[i], &output->view, last);
+	for (uint32_t i = 0; i < c->plan->prologue_count + c->plan->step_count; i++) {
+		const struct gk_plan_step *step = step_at(c, i);
+		enum writer now = step_writes(c, step, &made, &output->view, last);
 
 		by = now != last ? i : by;
 		last = now;
+		make(c, step, &made);
 	}
 	if (last == NOBODY)
 		return fail(c, where, "no step writes the output %.64s", output->name);
 	if (last == FILL && !c->expect->allow_fills)
-		return fail(c, where,
-		            "the output %.64s is last written by a %s (steps[%u]); a kernel must write it",
-		            output->name, c->plan->step_count ? gk_step_names[c->plan->steps[by].op] : "fill",
-		            by);
+		return not_by_kernel(c, where, output->name, by);
 	return 0;
 }
 
