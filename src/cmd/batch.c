@@ -418,21 +418,20 @@ static void tell(void *ctx)
 	        seconds > 0 ? (double)done / seconds : 0);
 }
 
-static bool is_finished(const struct work *w)
+static bool is_waiting(const void *ctx)
 {
-	return w->under_way == 0 && (w->err.kind != GK_ERR_NONE || (w->has_ended && w->input.size == 0));
+	const struct work *w = ctx;
+	bool is_read = w->has_ended && w->input.size == 0;
+
+	return w->under_way > 0 || (w->err.kind == GK_ERR_NONE && !is_read);
 }
 
 static int run_loop(struct work *w, struct gk_err *e)
 {
 	take_lines(w);
-	while (!is_finished(w)) {
-		if (gk_loop_interrupted(w->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu candidates judged%s", count_done(w),
-			                  w->batch->output ? "; the same command goes on" : "");
-		if (!gk_loop_turn(w->loop, true) && !is_finished(w))
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for, %zu candidates judged", count_done(w));
-	}
+	if (gk_loop_while(w->loop, is_waiting, w, e) < 0)
+		return gk_err_context(e, "%zu candidates judged%s", count_done(w),
+		                      w->batch->output ? ", the same command goes on" : "");
 	if (w->err.kind == GK_ERR_NONE)
 		return 0;
 	*e = w->err;

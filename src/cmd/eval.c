@@ -382,23 +382,17 @@ static int submit_all(struct eval *eval, struct gk_err *e)
 
 /* ---- the command ---- */
 
-static bool is_finished(const struct eval *eval)
+static bool is_waiting(const void *ctx)
 {
-	return eval->done_count == eval->items.count && !eval->watch &&
-	       (eval->input_ended || !eval->input.size);
+	const struct eval *eval = ctx;
+
+	return eval->done_count < eval->items.count || eval->watch || (!eval->input_ended && eval->input.size);
 }
 
 static int run_loop(struct eval *eval, struct gk_err *e)
 {
-	while (!is_finished(eval)) {
-		if (gk_loop_interrupted(eval->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu candidates judged",
-			                  eval->done_count, eval->items.count);
-		if (!gk_loop_turn(eval->loop, true) && !is_finished(eval))
-			return gk_err_set(e, GK_ERR_INTERNAL,
-			                  "nothing is left to wait for, %zu of %zu candidates judged",
-			                  eval->done_count, eval->items.count);
-	}
+	if (gk_loop_while(eval->loop, is_waiting, eval, e) < 0)
+		return gk_err_context(e, "%zu of %zu candidates judged", eval->done_count, eval->items.count);
 	if (eval->err.kind == GK_ERR_NONE)
 		return 0;
 	*e = eval->err;

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/doc.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/place.h"
 #include "box/spawn.h"
@@ -18,8 +20,11 @@
 /* Long enough for what is honest, and short for the fixtures that never end. */
 #define CAPTURE_SECONDS "8"
 
+#define LOG_SECONDS 10
+#define NS_OF_SECOND   INT64_C(1000000000)
+
 static const struct gk_command_help help = {
-	"redteam", "[--group NAME] [--only ID]... [--json] [--list] [-t ARCH] [--containment LEVEL]",
+	"redteam", "[--group NAME] [--only ID]... [--json] [--export-json FILE] [--list] [-t ARCH] [-j N] [--no-timing] [--containment LEVEL]",
 	"Try to cheat the judge on this machine, in every way that is known",
 	"Judges candidates that try to cheat, each with the verdict that it must get, and honest ones that "
         "must pass, and\n"
@@ -36,7 +41,11 @@ struct redteam {
 	struct gk_aim aim;
 	struct gk_option_list only;
 	const char *target, *containment;
-	bool json, list, is_shown;
+	const char *export_file;
+	bool json, list, no_timing, is_shown;
+	int jobs;
+	size_t surprises;
+	int64_t told_ns; /* when progress was last said */
 };
 
 /* ---- the list ---- */
@@ -102,18 +111,22 @@ static void print_list(const struct redteam *r)
 
 /* ---- while it runs ---- */
 
+/* A log gets a line now and then, a terminal one that is written over. */
 static void told(void *ctx, const struct gk_redteam_outcome *outcome, size_t done, size_t count)
 {
 	struct redteam *r = ctx;
+	int64_t now = gk_clock_ns();
 
-	(void)outcome;
-	if (!r->progress.is_tty)
+	r->surprises += outcome->state == GK_REDTEAM_SURPRISE;
+	if (!r->progress.is_tty && now - r->told_ns < LOG_SECONDS * NS_OF_SECOND && done < count)
 		return;
-	if (r->is_shown)
+	if (r->is_shown && r->progress.is_tty)
 		gk_term_erase(&r->progress, 1);
-	gk_term_print(&r->progress, GK_DIM, "%zu of %zu judged\n", done, count);
+	gk_term_print(&r->progress, GK_DIM, "%zu of %zu judged, %zu surprises, %.0f s\n", done, count, r->surprises,
+	              (double)(now - r->team.started_ns) / NS_OF_SECOND);
 	fflush(r->progress.out);
 	r->is_shown = true;
+	r->told_ns = now;
 }
 
 /* ---- afterwards ---- */
@@ -182,19 +195,30 @@ static void print_summary(const struct redteam *r)
 	struct gk_redteam_count exploits = gk_redteam_count(&r->team, NULL),
 				honest = gk_redteam_count(&r->team, "honest");
 
-	gk_term_print(&r->term, GK_PLAIN, "\ntarget %s, evidence %s, containment %s\n", r->aim.target,
-	              evidence_of(r), r->containment);
+	gk_term_print(&r->term, GK_PLAIN, "\ntarget %s, evidence %s, containment %s, %.0f s\n", r->aim.target,
+	              evidence_of(r), r->containment, (double)(gk_clock_ns() - r->team.started_ns) / NS_OF_SECOND);
+	gk_term_print(&r->term, GK_PLAIN, "fixtures for %zu of the catalogue's %d entries, %zu new ones, %zu honest kernels\n",
+	              r->fixtures.entries_covered, GK_CATALOGUE_ENTRIES, r->fixtures.new_count, r->fixtures.honest_count);
 	gk_term_print(
 		&r->term, gk_redteam_is_clean(&r->team) ? GK_GOOD : GK_BAD,
 		"%zu of %zu exploits got the verdict they must get, %zu of %zu honest kernels were flagged\n",
 		exploits.expected, exploits.tried, honest.tried - honest.expected, honest.tried);
 }
 
+static int export(const struct redteam *r, const json_t *result, struct gk_err *e)
+{
+	gk_free_auto char *text = gk_json_pretty(result);
+	gk_buf_auto line = GK_BUF_INIT;
+
+	gk_buf_printf(&line, "%s\n", text);
+	return gk_file_write(r->export_file, gk_buf_text(&line), line.size, e);
+}
+
 static int report(struct redteam *r, struct gk_err *e)
 {
 	gk_json_auto *result = gk_redteam_json(&r->team, r->aim.target, evidence_of(r), r->containment);
 
-	if (r->is_shown)
+	if (r->is_shown && r->progress.is_tty)
 		gk_term_erase(&r->progress, 1);
 	if (r->json) {
 		print_json(json_incref(result));
@@ -203,7 +227,9 @@ static int report(struct redteam *r, struct gk_err *e)
 		print_surprises(r);
 		print_summary(r);
 	}
-	if (r->team.group || r->team.only_count)
+	if (r->export_file && export(r, result, e) < 0)
+		return -1;
+	if (r->team.group || r->team.only_count || r->team.done < r->team.count)
 		return gk_stdout_flush(e);
 	return gk_redteam_keep(result, e) < 0 ? -1 : gk_stdout_flush(e);
 }
@@ -221,7 +247,9 @@ static const char *containment_of(struct redteam *r)
 
 static int run_team(struct redteam *r, struct gk_err *e)
 {
-	struct gk_evaluator_options options = {.target = r->target};
+	struct gk_evaluator_options options = {.target = r->target, .parallel = r->jobs, .skip_perf = r->no_timing};
+	struct gk_err ignored;
+	int done;
 
 	if (gk_aim_take(r->target, &r->aim, e) < 0)
 		return -1;
@@ -237,10 +265,11 @@ static int run_team(struct redteam *r, struct gk_err *e)
 	r->team.on_gpu = r->aim.gpus > 0;
 	r->team.told = told;
 	r->team.ctx = r;
-	if (gk_redteam_run(&r->team, e) < 0)
-		return -1;
+	done = gk_redteam_run(&r->team, e);
 	r->containment = containment_of(r);
-	return report(r, e);
+	if (done < 0 && r->team.done > 0) /* what is known by then is worth its minutes */
+		report(r, &ignored);
+	return done < 0 ? -1 : report(r, e);
 }
 
 static int find_fixtures(struct redteam *r, struct gk_err *e)
@@ -290,8 +319,12 @@ int gk_cmd_redteam(int argc, char **argv, struct gk_err *e)
 	         "auto, or strict: every layer of the sandbox, or nothing runs", .value = &containment,
 	         .choices = gk_containment_names},
 		{0, "json", GK_OPTION_FLAG, NULL, "print JSON", .value = &r.json},
+		{0, "export-json", GK_OPTION_TEXT, "FILE", "write it all as JSON as well", .value = &r.export_file},
 		{0, "list", GK_OPTION_FLAG, NULL, "say what would be tried, and what cannot be tried here",
 	         .value = &r.list},
+		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &r.jobs, .min = 1,
+	         .max = 64},
+		{0, "no-timing", GK_OPTION_FLAG, NULL, "correctness alone: nothing is timed", .value = &r.no_timing},
 		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...", .value = &r.target},
 		{0},
 	};

@@ -363,15 +363,25 @@ bool gk_loop_turn(struct gk_loop *loop, bool wait)
 	return uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 
-int gk_loop_until(struct gk_loop *loop, const bool *done, struct gk_err *e)
+int gk_loop_while(struct gk_loop *loop, gk_loop_test *is_waiting, const void *ctx, struct gk_err *e)
 {
-	while (!*done) {
+	while (is_waiting(ctx)) {
 		if (gk_loop_interrupted(loop))
 			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted");
-		if (!gk_loop_turn(loop, true) && !*done)
+		if (!gk_loop_turn(loop, true) && is_waiting(ctx))
 			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for");
 	}
 	return 0;
+}
+
+static bool is_not_done(const void *done)
+{
+	return !*(const bool *)done;
+}
+
+int gk_loop_until(struct gk_loop *loop, const bool *done, struct gk_err *e)
+{
+	return gk_loop_while(loop, is_not_done, done, e);
 }
 
 void gk_loop_run(struct gk_loop *loop)

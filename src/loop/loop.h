@@ -23,6 +23,7 @@ struct gk_signal;
 enum { GK_LOOP_READ = 1, GK_LOOP_WRITE = 2 };
 
 typedef void gk_loop_fn(void *ctx);
+typedef bool gk_loop_test(const void *ctx);
 typedef void gk_watch_fn(void *ctx, int events); /* READ also for end of file and errors: read tells */
 typedef void gk_signal_fn(void *ctx, int signal_number);
 typedef void gk_work_fn(void *ctx); /* runs in a pool thread: touches nothing but *ctx */
@@ -37,8 +38,12 @@ void gk_loop_free(struct gk_loop *loop);
 void gk_loop_run(struct gk_loop *loop);
 /* One round: waits for something to happen when wait is true. False: nothing is alive. */
 bool gk_loop_turn(struct gk_loop *loop, bool wait);
-/* Turns until *done. Fails when a signal to stop came (GK_ERR_SYSTEM), or when nothing is alive any more. */
+/*
+ * Turns until *done, or while is_waiting(ctx). Fails when a signal to stop came
+ * ("interrupted", GK_ERR_SYSTEM), or when nothing is alive any more (GK_ERR_INTERNAL).
+ */
 int gk_loop_until(struct gk_loop *loop, const bool *done, struct gk_err *e);
+int gk_loop_while(struct gk_loop *loop, gk_loop_test *is_waiting, const void *ctx, struct gk_err *e);
 void gk_loop_stop(struct gk_loop *loop);
 bool gk_loop_is_stopped(const struct gk_loop *loop); /* since the last start of gk_loop_run() */
 

@@ -68,6 +68,7 @@ static void add_python(struct pool *pool, enum role role, struct command *comman
 	                                         "OPENBLAS_NUM_THREADS"};
 
 	add(command, "PYTHONPATH=%s", pool->worker);
+	add(command, "PYTHONSAFEPATH=1"); /* what lies in the folder where geak runs is no module of ours */
 	add(command, "PYTHONHASHSEED=0");
 	add(command, "PYTHONDONTWRITEBYTECODE=1");
 	add(command, "PYTHONUNBUFFERED=1");

@@ -273,6 +273,8 @@ static int check_catalogue(struct gk_fixtures *all, struct gk_err *e)
 	for (size_t i = 0; i < all->count; i++) {
 		const char *entry = all->items[i].entry;
 
+		all->honest_count += all->items[i].is_honest;
+		all->new_count += entry && strcmp(entry, "new") == 0;
 		if (!entry || strcmp(entry, "new") == 0)
 			continue;
 		if (!find_entry(entry, &group, &number))

@@ -51,6 +51,7 @@ struct gk_fixtures {
 	struct gk_fixture_absent *absent;
 	size_t absent_count;
 	size_t entries_covered; /* of GK_CATALOGUE_ENTRIES */
+	size_t new_count, honest_count;
 };
 
 #define GK_CATALOGUE_ENTRIES 124

@@ -58,21 +58,16 @@ static void set_came(void *ctx, struct oracle_set *set)
 		k->err = set->err;
 }
 
-static bool is_waiting(const struct capture *k, const bool *done)
+static bool is_waiting(const void *ctx)
 {
-	return done ? !*done : k->waiting > 0;
+	return ((const struct capture *)ctx)->waiting > 0;
 }
 
 /* Until *done, or without done until the oracle has answered. */
 static int turn_until(struct capture *k, const bool *done, struct gk_err *e)
 {
-	while (is_waiting(k, done)) {
-		if (gk_loop_interrupted(k->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted");
-		if (!gk_loop_turn(k->loop, true) && is_waiting(k, done))
-			return gk_err_set(e, GK_ERR_INTERNAL, "task %s: nothing is left to wait for",
-			                  k->task->id);
-	}
+	if ((done ? gk_loop_until(k->loop, done, e) : gk_loop_while(k->loop, is_waiting, k, e)) < 0)
+		return gk_err_context(e, "task %s", k->task->id);
 	if (k->err.kind == GK_ERR_NONE)
 		return 0;
 	*e = k->err;
@@ -140,6 +135,8 @@ static int check_fit(struct capture *k, size_t index, struct gk_err *e)
 	                                .outputs = data->outputs,
 	                                .output_count = data->output_count,
 	                                .allow_fills = k->task->allow_fills,
+	                                .allow = k->task->allow,
+	                                .allow_count = k->task->allow_count,
 	                                .modules = k->plans->modules,
 	                                .module_count = k->plans->module_count};
 

@@ -100,14 +100,15 @@ static void check_steps(struct gk_plans *plans, struct gk_plans_case *c, const s
 	}
 }
 
+static bool is_waiting(const void *ctx)
+{
+	return ((const struct lower *)ctx)->waiting > 0;
+}
+
 static int wait_for_all(struct gk_loop *loop, const struct lower *all, struct gk_err *e)
 {
-	while (all->waiting) {
-		if (gk_loop_interrupted(loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted");
-		if (!gk_loop_turn(loop, true) && all->waiting)
-			return gk_err_set(e, GK_ERR_INTERNAL, "nothing is left to wait for");
-	}
+	if (gk_loop_while(loop, is_waiting, all, e) < 0)
+		return -1;
 	if (all->err.kind == GK_ERR_NONE)
 		return 0;
 	*e = all->err;

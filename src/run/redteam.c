@@ -1,11 +1,11 @@
-#include "base/record.h"
 #include "redteam.h"
 
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "base/record.h"
 #include "evaluator.h"
-#include "fact/redteam.h"
 
 struct asked {
 	struct gk_redteam *team;
@@ -30,6 +30,8 @@ static void judged(void *ctx, uint64_t id, struct gk_verdict *verdict)
 	o->kind = gk_arena_string(&asked->team->arena, verdict->kind);
 	o->message = gk_arena_string(&asked->team->arena, verdict->message);
 	o->is_ours = verdict->outcome == GK_INFRA;
+	for (size_t i = 0; i < GK_STAGE_COUNT; i++)
+		o->ms += verdict->stages_ms[i];
 	o->state = gk_fixture_expects(o->fixture, asked->team->on_gpu, verdict) ? GK_REDTEAM_EXPECTED
 	                                                                        : GK_REDTEAM_SURPRISE;
 	gk_verdict_release(verdict);
@@ -60,7 +62,7 @@ static void choose(struct gk_redteam *team)
 		if (is_chosen(team, &all->items[i]))
 			team->outcomes[team->count++] =
 				(struct gk_redteam_outcome){.fixture = &all->items[i],
-			                                    .state = GK_REDTEAM_SKIPPED,
+			                                    .state = GK_REDTEAM_OPEN,
 			                                    .kind = "",
 			                                    .message = ""};
 }
@@ -71,10 +73,19 @@ static void submit(struct gk_redteam *team, struct gk_redteam_outcome *outcome)
 	const struct gk_fixture *f = outcome->fixture;
 
 	*asked = (struct asked){team, outcome};
-	if (can_be_tried(team, f))
+	if (can_be_tried(team, f)) {
 		gk_evaluator_submit(team->evaluator, f->task, f->source, f->size, judged, asked);
-	else
+	} else {
+		outcome->state = GK_REDTEAM_SKIPPED;
 		tell(team, outcome);
+	}
+}
+
+static bool is_waiting(const void *ctx)
+{
+	const struct gk_redteam *team = ctx;
+
+	return team->done < team->count;
 }
 
 int gk_redteam_run(struct gk_redteam *team, struct gk_err *e)
@@ -85,17 +96,11 @@ int gk_redteam_run(struct gk_redteam *team, struct gk_err *e)
 		                  "%zu of the fixtures that were asked for are there; geak redteam --list "
 		                  "names them all",
 		                  team->count);
+	team->started_ns = gk_clock_ns();
 	for (size_t i = 0; i < team->count; i++)
 		submit(team, &team->outcomes[i]);
-	while (team->done < team->count) {
-		if (gk_loop_interrupted(team->loop))
-			return gk_err_set(e, GK_ERR_SYSTEM, "interrupted, %zu of %zu fixtures judged",
-			                  team->done, team->count);
-		if (!gk_loop_turn(team->loop, true) && team->done < team->count)
-			return gk_err_set(e, GK_ERR_INTERNAL,
-			                  "nothing is left to wait for, %zu of %zu fixtures judged",
-			                  team->done, team->count);
-	}
+	if (gk_loop_while(team->loop, is_waiting, team, e) < 0)
+		return gk_err_context(e, "%zu of %zu fixtures judged", team->done, team->count);
 	return 0;
 }
 
@@ -116,7 +121,7 @@ struct gk_redteam_count gk_redteam_count(const struct gk_redteam *team, const ch
 		if (group ? strcmp(group, o->fixture->group) != 0 : o->fixture->is_honest)
 			continue;
 		n.skipped += o->state == GK_REDTEAM_SKIPPED;
-		n.tried += o->state != GK_REDTEAM_SKIPPED;
+		n.tried += o->state == GK_REDTEAM_EXPECTED || o->state == GK_REDTEAM_SURPRISE;
 		n.expected += o->state == GK_REDTEAM_EXPECTED;
 	}
 	return n;
@@ -132,15 +137,16 @@ bool gk_redteam_is_clean(const struct gk_redteam *team)
 
 static json_t *outcome_json(const struct gk_redteam *team, const struct gk_redteam_outcome *o)
 {
-	static const char *const states[] = {"expected", "surprise", "skipped"};
-	bool is_known = o->state != GK_REDTEAM_SKIPPED;
+	static const char *const states[] = {"expected", "surprise", "skipped", "open"};
+	bool is_known = o->state == GK_REDTEAM_EXPECTED || o->state == GK_REDTEAM_SURPRISE;
 
 	return json_pack(
-		"{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s?, s:s?, s:s, s:s}", "id", o->fixture->id, "group",
+		"{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s?, s:s?, s:s, s:s, s:f}", "id", o->fixture->id, "group",
 		o->fixture->group, "entry", o->fixture->entry, "defence", o->fixture->defence, "state",
 		states[o->state], "expected", gk_fixture_expectation(o->fixture, team->on_gpu), "stage",
 		is_known ? gk_stage_names[o->stage] : NULL, "outcome",
-		is_known ? gk_outcome_names[o->outcome] : NULL, "kind", o->kind, "message", o->message);
+		is_known ? gk_outcome_names[o->outcome] : NULL, "kind", o->kind, "message", o->message, "ms",
+		o->ms);
 }
 
 static json_t *groups_json(const struct gk_redteam *team)
@@ -160,25 +166,47 @@ static json_t *groups_json(const struct gk_redteam *team)
 	return groups;
 }
 
-json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const char *evidence,
-                        const char *containment)
+/* Of the fixtures that are there, whether they were tried or not. */
+static json_t *catalogue_json(const struct gk_fixtures *all)
+{
+	return json_pack("{s:i, s:I, s:I, s:I}", "entries", GK_CATALOGUE_ENTRIES, "covered",
+	                 (json_int_t)all->entries_covered, "new", (json_int_t)all->new_count, "honest",
+	                 (json_int_t)all->honest_count);
+}
+
+static void add_counts(const struct gk_redteam *team, json_t *object)
 {
 	struct gk_redteam_count exploits = gk_redteam_count(team, NULL),
 				honest = gk_redteam_count(team, "honest");
-	json_t *list = json_array();
+	bool is_whole = !team->group && !team->only_count && team->done == team->count;
+
+	json_object_set_new(object, "whole", json_boolean(is_whole));
+	json_object_set_new(object, "exploits",
+	                    json_pack("{s:I, s:I, s:I}", "tried", (json_int_t)exploits.tried, "caught",
+	                              (json_int_t)exploits.expected, "skipped", (json_int_t)exploits.skipped));
+	json_object_set_new(object, "honest",
+	                    json_pack("{s:I, s:I}", "tried", (json_int_t)honest.tried, "flagged",
+	                              (json_int_t)(honest.tried - honest.expected)));
+	json_object_set_new(object, "catalogue", catalogue_json(team->fixtures));
+	json_object_set_new(object, "groups", groups_json(team));
+}
+
+json_t *gk_redteam_json(const struct gk_redteam *team, const char *target, const char *evidence,
+                        const char *containment)
+{
+	json_t *list = json_array(), *object;
 	time_t now = time(NULL);
 	char date[32] = "";
 	struct tm utc;
 
 	if (gmtime_r(&now, &utc))
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:f}", "schema_version", 1, "date", date, "build",
+	                   gk_record_build(), "target", target, "evidence", evidence, "containment",
+	                   containment, "seconds", (double)(gk_clock_ns() - team->started_ns) / 1e9);
+	add_counts(team, object);
 	for (size_t i = 0; i < team->count; i++)
 		json_array_append_new(list, outcome_json(team, &team->outcomes[i]));
-	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o}",
-		"schema_version", 1, "date", date, "build", gk_record_build(), "target", target, "evidence",
-		evidence, "containment", containment, "whole", !team->group && !team->only_count, "exploits",
-		"tried", (json_int_t)exploits.tried, "caught", (json_int_t)exploits.expected, "skipped",
-		(json_int_t)exploits.skipped, "honest", "tried", (json_int_t)honest.tried, "flagged",
-		(json_int_t)(honest.tried - honest.expected), "groups", groups_json(team), "fixtures", list);
+	json_object_set_new(object, "fixtures", list);
+	return object;
 }

@@ -7,14 +7,16 @@
 
 struct gk_evaluator;
 
-enum gk_redteam_state { GK_REDTEAM_EXPECTED, GK_REDTEAM_SURPRISE, GK_REDTEAM_SKIPPED };
+/* SKIPPED: what it needs is not here. OPEN: not judged (yet). */
+enum gk_redteam_state { GK_REDTEAM_EXPECTED, GK_REDTEAM_SURPRISE, GK_REDTEAM_SKIPPED, GK_REDTEAM_OPEN };
 
 struct gk_redteam_outcome {
 	const struct gk_fixture *fixture;
 	enum gk_redteam_state state;
 	enum gk_stage stage;
 	enum gk_outcome outcome;
-	const char *kind, *message; /* of the verdict; "" when skipped */
+	const char *kind, *message; /* of the verdict; "" without one */
+	double ms;                  /* of all its stages, waiting for a device included */
 	bool is_ours;               /* the verdict says that geak itself failed */
 };
 
@@ -29,11 +31,13 @@ struct gk_redteam {
 	size_t only_count;       /* 0: all */
 	struct gk_redteam_outcome *outcomes; /* in the order of the fixtures */
 	size_t count, done;
+	int64_t started_ns;
 	void (*told)(void *ctx, const struct gk_redteam_outcome *outcome, size_t done, size_t count);
 	void *ctx;
 };
 
-/* fixtures, loop, evaluator and the choice are set by the caller. Fails when the choice is empty or it is interrupted. */
+/* fixtures, loop, evaluator and the choice are set by the caller. Fails when the choice is empty, or when it is
+ * interrupted: done of count are judged then, and the others OPEN. */
 int gk_redteam_run(struct gk_redteam *team, struct gk_err *e);
 void gk_redteam_release(struct gk_redteam *team);
 

@@ -33,6 +33,12 @@ run geak redteam --json --only vector --only I8-all-nan -t cpu
 code_is 1 "a verdict that is another than expected is the command's exit code"
 is "$(field 'j["exploits"]["caught"], j["exploits"]["tried"], j["honest"]["flagged"]')" "0 1 1" "it is counted"
 is "$(field '[f["kind"] for f in j["fixtures"]]')" "['wrong_values', 'wrong_values']" "the verdicts stand beside what was expected"
+mkdir "$T/elsewhere"
+GEAK=$(readlink -f "$GEAK")
+echo 'raise SystemExit("not this one")' > "$T/elsewhere/torch.py"
+(cd "$T/elsewhere" && run geak redteam --json --export-json ../exported --only vector -t cpu)
+is "$(field 'j["honest"]["tried"], j["catalogue"]["entries"]')" "1 124" "a module in the folder where geak runs is none of its own"
+ok "what was exported is what was printed" cmp -s "$T/exported" "$T/.out"
 sed -i 's/^# task: .*/# task: nowhere/' "$T/share/redteam/inputs/I8_all_nan.py"
 run geak redteam --list
 code_is 2 "a fixture for a task that does not exist is refused"

@@ -15,6 +15,8 @@ def main() -> int:
         # sets and dicts of candidates must come in the same order in every process
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "geak_worker", sys.argv[1]])
+    if not getattr(sys.flags, "safe_path", False):  # before Python 3.11: -m puts the folder geak runs in first
+        sys.path.pop(0)
     os.environ["TRITON_DEFAULT_FP_FUSION"] = "1"
     from .frames import FrameError
 
