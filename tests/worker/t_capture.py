@@ -468,6 +468,76 @@ def the_framework_s_arithmetic_is_no_kernel() -> None:
 
 
 @test
+def an_allowed_sum_is_a_step() -> None:
+    text = with_scale(
+        """
+        def f(x):
+            parts = run(x, torch.empty_like(x))
+            return torch.sum(parts, -2, keepdim=True)
+        """
+    )
+    refused = capture(text, "f", [tensor("x", 2, 8, 4)])
+    assert refused.cannot["kind"] == "not_a_kernel" and "torch.sum computes" in refused.cannot["message"]
+    for name in ("sum", "aten::sum", "aten::sum.dim_IntList"):
+        result = capture(text, "f", [tensor("x", 2, 8, 4)], allow=[name])
+        assert result.steps() == ["launch", "assist"], (name, result.frames[-2].json)
+        step = result.plan["steps"][1]
+        assert (step["does"], step["dims"], step["line"]) == ("sum", [1], refused.cannot["line"]), step
+        assert step["src"]["shape"] == [2, 8, 4] and step["dst"]["shape"] == [2, 4], step
+        assert step["dst"]["strides"] == [4, 1], "a kept dimension changes the view alone"
+        assert result.plan["outputs"][0]["shape"] == [2, 1, 4]
+        assert {"op": "sum", "line": step["line"], "count": 1} in result.plan["from"]["census"]
+    assert capture(text, "f", [tensor("x", 2, 8, 4)], allow=["aten::sum.other", "aten::summ"]).cannot["op"] == "sum"
+
+
+def allowed_step(expression: str, allow: Sequence[str], *inputs: Dict[str, Any]) -> Dict[str, Any]:
+    """The step that an expression of x becomes, or why there is none."""
+    result = capture(source(f"def f(x):\n    return {expression}\n"), "f", list(inputs), allow=allow)
+    return result.plan["steps"][0] if result.plans else result.cannot
+
+
+@test
+def assists_have_the_dtypes_and_dims_of_torch() -> None:
+    def x(dtype: str = "float32", *shape: int) -> Dict[str, Any]:
+        return tensor("x", *(shape or (2, 3, 4)), dtype=dtype)
+
+    for expression, dtype, made, dims in (
+        ("x.sum()", "bfloat16", "bfloat16", [0, 1, 2]),
+        ("x.sum(())", "float16", "float16", [0, 1, 2]),
+        ("x.sum((0, -1))", "float64", "float64", [0, 2]),
+        ("x.sum(1)", "int32", "int64", [1]),
+        ("x.sum(1)", "bool", "int64", [1]),
+        ("x.sum(1, dtype=torch.int32)", "uint8", "int32", [1]),
+        ("x.sum(2, dtype=torch.float32)", "float16", "float32", [2]),
+        ("x.amax((2, 0), keepdim=True)", "float16", "float16", [0, 2]),
+        ("x.min()", "int16", "int16", [0, 1, 2]),
+        ("x.abs()", "float32", "float32", []),
+        ("torch.reciprocal(x)", "float32", "float32", []),
+    ):
+        allow = ["aten::sum", "aten::amax", "aten::min", "aten::abs", "aten::reciprocal"]
+        step = allowed_step(expression, allow, x(dtype))
+        assert step.get("op") == "assist" and step["dst"]["dtype"] == made and step["dims"] == dims, (expression, step)
+    assert allowed_step("x.sum(0)", ["sum"], x("float32"))["src"]["strides"] == [12, 4, 1]
+    assert allowed_step("x.transpose(0, 2).sum(0)", ["sum"], x("float32"))["src"]["strides"] == [1, 4, 12]
+    assert allowed_step("x.sum(0)", ["sum"], x("float32", 0, 5))["dst"]["shape"] == [5], "a sum of nothing is 0"
+    assert allowed_step("x[0, 0, 0].sum(0)", ["sum"], x("float32"))["dims"] == []
+
+
+@test
+def what_no_plan_has_stays_arithmetic() -> None:
+    def kind(expression: str, allow: Sequence[str], *shape: int) -> str:
+        return str(allowed_step(expression, allow, tensor("x", *shape)).get("kind"))
+
+    assert kind("x.expand(5, 4).sum(0)", ["sum"], 4) == "not_capturable"
+    assert kind("x.max(0)[0]", ["max"], 4, 4) == "not_capturable"
+    assert kind("x.sum(0, dtype=torch.complex64)", ["sum"], 4, 4) == "not_capturable"
+    assert kind("x.to(torch.float8_e5m2).abs()", ["abs"], 4, 4) == "not_capturable"
+    assert kind("x.mul(2.0)", ["mul"], 4) == "not_capturable"
+    assert kind("1 / x", ["reciprocal"], 4) == "not_a_kernel"
+    assert allowed_step("1 / x", ["reciprocal", "mul"], tensor("x", 4))["does"] == "reciprocal"
+
+
+@test
 def values_that_follow_from_shapes_can_be_read() -> None:
     text = with_scale(
         """

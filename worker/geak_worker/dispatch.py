@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from . import assist
 from .cannot import NOT_A_KERNEL, NOT_CAPTURABLE
 from .record import TWIN_LIMIT, Recorder
 
@@ -296,12 +297,25 @@ class Dispatch(TorchDispatchMode):
             raise self.recorder.refusals.refuse(
                 NOT_A_KERNEL, name, f"torch.{name} cannot be recorded and computes outside a Triton kernel"
             ) from None
+        if assist.is_allowed(func, self.recorder.allow) and self._assist(func, out, args, kwargs):
+            return out
         return self._arithmetic_result(func, name, out, args)
+
+    def _assist(self, func: Any, out: Any, args: Sequence[Any], kwargs: Dict[str, Any]) -> bool:
+        """Allowed arithmetic as a step of the plan; False when it cannot be one."""
+        step = assist.step_of(func, out, args, kwargs)
+        if step is None:
+            return False
+        if "does" in step:
+            self.recorder.assist(step["does"], out, step["src"], step["dims"])
+        else:
+            self.recorder.copy(out, step["src"])
+        return True
 
     def _arithmetic_result(self, func: Any, name: str, out: Any, args: Sequence[Any] = ()) -> Any:
         """Notes arithmetic of the framework on the path. What it makes is unknown from here on."""
         shown = name.strip("_")
-        if name in self.recorder.allow or shown in self.recorder.allow:
+        if assist.is_allowed(func, self.recorder.allow):
             self.recorder.refusals.note(
                 NOT_CAPTURABLE, name, f"torch.{shown} is allowed by the task, and cannot be part of a launch plan"
             )

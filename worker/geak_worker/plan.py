@@ -86,6 +86,8 @@ def describe(step: Optional[Step]) -> str:
         return f"a launch of {step['kernel'].name}{step['grid']}" + at(step["line"])
     if step["op"] == "choose":
         return "an autotuned " + describe(step["variants"][0]["launch"])
+    if step["op"] == "assist":
+        return f"a {step['does']} by PyTorch" + at(step["line"])
     return f"a {step['op']} of {step['dst']['dtype']}{step['dst']['shape']}"
 
 

@@ -226,6 +226,21 @@ class Recorder:
         target.known = target.known and source.known
         self.steps.append({"op": "copy", "dst": self.view(dst), "src": self.view(src.expand(dst.shape))})
 
+    def assist(self, does: str, dst: torch.Tensor, src: torch.Tensor, dims: List[int]) -> None:
+        """Records allowed arithmetic of the framework; `dst` may have kept the folded dimensions, of size 1."""
+        target, source = self.buffer(dst), self.buffer(src)
+        if not dst.numel():
+            return
+        self.settle(source)
+        self.settle(target)
+        target.known = target.known and source.known
+        view = self.view(dst)
+        if dims and len(view["shape"]) == src.dim():
+            for key in ("shape", "strides"):
+                view[key] = [size for i, size in enumerate(view[key]) if i not in dims]
+        self.steps.append({"op": "assist", "does": does, "dst": view, "src": self.view(src), "dims": dims,
+                           "line": candidate_line()})  # fmt: skip
+
     def launch(self, step: Dict[str, Any]) -> None:
         for buffer in launch_buffers(step):
             self.settle(buffer)
