@@ -273,6 +273,32 @@ static void add_capture_notes(struct gk_cascade *c)
 	}
 }
 
+/* Each kind of arithmetic that the task lets the framework do, in the first plan, with where it was first used. */
+static void add_assists(struct gk_cascade *c)
+{
+	const struct gk_plan *plan = c->setup.case_count ? c->cases[0].plans[0] : NULL;
+	gk_buf_auto words = GK_BUF_INIT;
+
+	for (int kind = 0; plan && gk_assist_names[kind]; kind++) {
+		int count = 0, line = 0;
+
+		for (uint32_t i = 0; i < plan->step_count; i++) {
+			const struct gk_plan_step *step = &plan->steps[i];
+
+			if (step->op != GK_STEP_ASSIST || (int)step->assist != kind)
+				continue;
+			line = count++ ? line : step->line;
+		}
+		if (count)
+			gk_buf_printf(&words, "%s%s x %d (line %d)", words.size ? ", " : "", gk_assist_names[kind], count,
+			              line);
+	}
+	if (!words.size)
+		return;
+	gk_buf_add_text(&words, ": computed by PyTorch, as the task allows; its time is part of the call");
+	add_note(&c->verdict, gk_buf_text(&words));
+}
+
 static void add_case_note(struct gk_cascade *c, size_t i, const char *title, const char *text)
 {
 	gk_buf_auto words = GK_BUF_INIT;
@@ -306,6 +332,7 @@ static void add_timed(struct gk_cascade *c)
 static void add_notes(struct gk_cascade *c)
 {
 	add_capture_notes(c);
+	add_assists(c);
 	add_dropped(c);
 	if (c->trials.count == 0)
 		return;
