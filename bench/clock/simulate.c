@@ -134,7 +134,7 @@ static void estimate(enum method method, const struct gk_pair *pairs, size_t cou
 	for (size_t used = method == SEQUENTIAL ? CHUNK : count;; used += CHUNK) {
 		used = used < count ? used : count;
 		gk_ratio_estimate(pairs, used, 1, GK_RATIO_LEVEL, r);
-		if (used == count || gk_ratio_is_precise(r, groups, wanted))
+		if (used == count || gk_ratio_enough(r, groups, wanted))
 			return;
 	}
 }

@@ -81,6 +81,22 @@ def row(name: str, results: List[Dict[str, Any]], wall: Optional[float]) -> str:
     return f"| {name} | {len(results)} | {'' if wall is None else f'{wall:.2f}'} | {' | '.join(cells)} |"
 
 
+def took(results: List[Dict[str, Any]]) -> str:
+    """What the GPU was held for when one case was timed: medians by phase, and why timing stopped."""
+    parts = [case["detail"] for r in results for case in r.get("cases", [])
+             if case.get("part") == "perf" and (case.get("detail") or {}).get("took")]  # fmt: skip
+    if not parts:
+        return ""
+    names = list(dict.fromkeys(name for part in parts for name in part["took"]))
+    cells = [f"{name} {statistics.median(part['took'].get(name, 0) for part in parts):.1f}" for name in names]
+    ends = {str(part["stopped"]): 0 for part in parts}
+    for part in parts:
+        ends[str(part["stopped"])] += 1
+    return (f"\none timed case, ms: held {statistics.median(part['held_ms'] for part in parts):.0f}: {', '.join(cells)}; "
+            f"{statistics.median(part['pairs'] for part in parts):.0f} pairs; "
+            f"stopped: {', '.join(f'{end} {count}' for end, count in ends.items())}")  # fmt: skip
+
+
 HEAD = "| task | candidates | process, s | " + " | ".join(f"{p}, ms" for p in PARTS) + " |\n" + "|---" * (3 + len(PARTS)) + "|"
 
 
@@ -112,12 +128,15 @@ def main() -> int:
         for task, results in table.items():
             print(row(task, results[1:], None), flush=True)
         print(row("all", [r for results in table.values() for r in results[1:]], None))
+        for task, results in table.items():
+            print(f"{task}: {took(results[1:])}".replace("\n", ""))
     if "auto" in only:
         print("\nTwenty autotune configurations, one after the other; the first is left out\n\n" + HEAD)
         # other names of variables make other code: the cache of lowered kernels does not know them
         texts = [AUTO.replace("source", f"source_{i}_{os.getpid()}").replace("- 1 - column", f"- {i + 1} - column + {i}") for i in range(5)]
         _, results = run(chosen.geak, "starter/flip", texts, "-j", "1")
         print(row("flip", results[1:], None), flush=True)
+        print(took(results[1:]))
     for name, options in (("batch", []), ("exec", ["--no-perf"])):
         if name not in only:
             continue
@@ -127,6 +146,7 @@ def main() -> int:
                               "-j", str(chosen.jobs), *options)  # fmt: skip
         for task, results in table.items():
             print(row(task, results, None), flush=True)
+        print(took([r for results in table.values() for r in results]))
         count = sum(len(results) for results in table.values())
         busy = sum(r["ms"]["gpu"] for results in table.values() for r in results) / 1000
         print(f"\n{count} verdicts in {wall:.1f} s: {count / wall:.2f} a second, start and references included; the GPU was held "

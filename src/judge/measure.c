@@ -348,6 +348,8 @@ static json_t *detail_json(const struct work *w)
 	put_number(detail, "tick_ms", true, w->timed.tick_ms);
 	json_object_set_new(detail, "discarded", json_integer((json_int_t)w->timed.discarded));
 	put_number(detail, "held_ms", true, w->timed.held_ms);
+	json_object_set_new(detail, "took", w->timed.took ? json_deep_copy(w->timed.took) : json_object());
+	json_object_set_new(detail, "stopped", w->timed.stopped ? json_string(w->timed.stopped) : json_null());
 	json_object_set_new(detail, "note", json_string(gk_buf_text(&m->note)));
 	return detail;
 }

@@ -219,6 +219,19 @@ static int read_finding(const struct gk_node *at, void *out, struct gk_arena *ar
 	return gk_node_object(at, e);
 }
 
+static int read_took(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
+{
+	(void)arena;
+	*(const json_t **)out = at->value;
+	return gk_node_object(at, e);
+}
+
+static int read_text_or_null(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
+{
+	(void)arena;
+	return json_is_null(at->value) ? 0 : gk_node_string(at, out, e);
+}
+
 static int read_fault(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
 {
 	static const char *const sides[] = {"a", "b", NULL};
@@ -294,7 +307,8 @@ static int read_timed(const struct gk_node *root, struct gk_timed *timed, struct
 		{.name = "discarded", .kind = GK_FIELD_INT, .offset = AT(discarded)},
 		{.name = "held_ms", .kind = GK_FIELD_DOUBLE, .offset = AT(held_ms)},
 		{.name = "ms", .kind = GK_FIELD_NODE, .decode = skip},
-		{.name = "stopped", .kind = GK_FIELD_NODE, .decode = skip},
+		{.name = "took", .kind = GK_FIELD_NODE, .offset = AT(took), .decode = read_took},
+		{.name = "stopped", .kind = GK_FIELD_NODE, .offset = AT(stopped), .decode = read_text_or_null},
 	};
 #undef AT
 

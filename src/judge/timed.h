@@ -56,6 +56,8 @@ struct gk_timed {
 	struct gk_timed_figure host, batch;
 	struct gk_timed_health health;
 	double tick_ms, held_ms;
+	const json_t *took;  /* what held_ms went into, by name; borrowed, or NULL */
+	const char *stopped; /* why no more calls were timed; borrowed, or NULL */
 	int64_t discarded;
 };
 

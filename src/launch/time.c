@@ -47,13 +47,42 @@ static void ready_sides(struct time_job *job)
 		                                           .helper_count = job->helper_count};
 }
 
+typedef int phase_fn(struct time_job *job, struct gk_err *e);
+
+static int do_phase(struct time_job *job, const char *name, phase_fn *phase, struct gk_err *e)
+{
+	int64_t started = time_now_ns();
+	int done = phase(job, e);
+
+	if (job->took_count == TIME_PHASES)
+		gk_bug("more than %d phases", TIME_PHASES);
+	job->took[job->took_count].name = name;
+	job->took[job->took_count++].ms = (double)(time_now_ns() - started) / 1e6;
+	return done;
+}
+
 static int measure(struct time_job *job, struct gk_err *e)
 {
-	if (time_check(job, e) < 0 || time_settle(job, e) < 0 || time_tune(job, e) < 0 ||
-	    time_load_more(job, e) < 0 || time_pairs(job, e) < 0 || time_host(job, e) < 0 ||
-	    time_batch(job, e) < 0 || time_steps_apart(job, e) < 0)
-		return -1;
-	return time_finish(job, e);
+	static const struct {
+		const char *name;
+		phase_fn *phase;
+	} phases[] = {{"check", time_check}, {"settle", time_settle}, {"tune", time_tune},
+	              {"loads", time_load_more}, {"pairs", time_pairs}, {"host", time_host},
+	              {"batch", time_batch}, {"steps", time_steps_apart}, {"finish", time_finish}};
+
+	for (size_t i = 0; i < gk_count_of(phases); i++)
+		if (do_phase(job, phases[i].name, phases[i].phase, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* At once, not when the job is released: it is time of the GPU's. */
+static int leave(struct time_job *job, struct gk_err *e)
+{
+	(void)e;
+	time_unload(job);
+	time_drop_memory(job);
+	return 0;
 }
 
 /* A failure that is the kernels' becomes a finding, any other stays one. */
@@ -74,19 +103,19 @@ static int settle_failure(struct time_job *job, const struct gk_err *why)
 static int run(struct time_job *job, struct gk_err *e)
 {
 	int64_t started = time_now_ns();
-	bool refused = false;
 	int done;
 
 	if (job->ops->limits(job->device, &job->limits, e) < 0)
 		return -1;
 	ready_sides(job);
-	done = time_load_all(job, e);
+	done = do_phase(job, "code", time_load_all, e);
 	if (done == 0)
-		done = time_take_memory(job, &refused, e);
-	if (refused)
+		done = do_phase(job, "memory", time_take_memory, e);
+	if (job->is_refused)
 		return refuse(job, e);
 	if (done == 0)
 		done = measure(job, e);
+	do_phase(job, "leave", leave, e);
 	job->held_ms = (double)(time_now_ns() - started) / 1e6;
 	return done < 0 ? settle_failure(job, e) : 0;
 }

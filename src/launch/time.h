@@ -31,7 +31,8 @@ enum {
 	TIME_INPUTS = GK_WIRE_MAX_BLOBS,
 	TIME_REGIONS = 2 * GK_PLAN_MAX_BUFFERS + 2,
 	TIME_HEALTH = TIME_PAIRS + 8,
-	TIME_FLUSHES = 32
+	TIME_FLUSHES = 32,
+	TIME_PHASES = 16
 };
 
 /* A choose step of a plan, and what its allowed variants took. */
@@ -124,6 +125,7 @@ struct time_job {
 	struct time_rooms rooms;
 	struct time_set sets[TIME_SETS];
 	uint32_t set_count;
+	bool is_refused;  /* there is not enough of it */
 	bool all_outputs; /* of every call are looked at */
 	uint32_t flushes; /* reads of the flush buffer before a call: so many that the host gets ahead */
 	uint32_t scrub_programs, scrub_bytes;
@@ -131,6 +133,11 @@ struct time_job {
 	/* what was measured */
 	uint32_t pair_count, discarded, group[TIME_PAIRS], first[TIME_PAIRS];
 	double prepare_ms, tick_ms, pair_ms, held_ms;
+	struct {
+		const char *name;
+		double ms;
+	} took[TIME_PHASES]; /* what the time on the device went into, in order */
+	uint32_t took_count;
 	struct time_reading readings[TIME_HEALTH];
 	uint32_t reading_count;
 	struct {
@@ -159,8 +166,8 @@ int time_visit_launches(const struct time_side *side, bool chosen, time_visit_fn
 
 /* ---- time_memory.c ---- */
 
-/* *refused: there is not enough of it, which the error tells in words for a finding. */
-int time_take_memory(struct time_job *job, bool *refused, struct gk_err *e);
+/* With job->is_refused there is not enough of it, which the error tells in words for a finding. */
+int time_take_memory(struct time_job *job, struct gk_err *e);
 void time_drop_memory(struct time_job *job);
 struct gk_device_region time_room(const struct time_job *job, uint32_t buffer);
 

@@ -123,6 +123,8 @@ void time_unload(struct time_job *job)
 	for (uint32_t s = 0; s < job->side_count; s++)
 		for (int load = 0; load < TIME_LOADS; load++)
 			for (int k = 0; k < GK_PLAN_MAX_KERNELS; k++)
-				if (job->sides[s].modules[load][k])
+				if (job->sides[s].modules[load][k]) {
 					job->ops->module_free(job->device, job->sides[s].modules[load][k]);
+					job->sides[s].modules[load][k] = NULL;
+				}
 }

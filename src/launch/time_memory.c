@@ -271,7 +271,7 @@ static int count_sets(struct time_job *job, const uint64_t rooms[], const int32_
 	return 0;
 }
 
-int time_take_memory(struct time_job *job, bool *refused, struct gk_err *e)
+int time_take_memory(struct time_job *job, struct gk_err *e)
 {
 	uint64_t rooms[TIME_INPUTS + 3] = {0}, scratch = 0;
 	int32_t same[GK_PLAN_MAX_BUFFERS] = {0};
@@ -279,8 +279,8 @@ int time_take_memory(struct time_job *job, bool *refused, struct gk_err *e)
 	lay_rooms(job, rooms);
 	if (job->side_count > 1)
 		match_buffers(&job->sides[0], &job->sides[1], same);
-	*refused = find_scratch(job, &scratch, e) < 0 || count_sets(job, rooms, same, scratch, e) < 0;
-	if (*refused || fill_rooms(job, rooms, e) < 0)
+	job->is_refused = find_scratch(job, &scratch, e) < 0 || count_sets(job, rooms, same, scratch, e) < 0;
+	if (job->is_refused || fill_rooms(job, rooms, e) < 0)
 		return -1;
 	for (uint32_t i = 0; i < job->set_count; i++)
 		if (make_set(job, i, same, scratch, e) < 0)
@@ -293,8 +293,11 @@ void time_drop_memory(struct time_job *job)
 {
 	for (uint32_t s = job->side_count; s-- > 0;)
 		for (int i = 0; i < TIME_SETS; i++)
-			if (job->sides[s].memory[i])
+			if (job->sides[s].memory[i]) {
 				job->ops->memory_free(job->device, job->sides[s].memory[i]);
+				job->sides[s].memory[i] = NULL;
+			}
 	if (job->rooms.memory)
 		job->ops->memory_free(job->device, job->rooms.memory);
+	job->rooms.memory = NULL;
 }

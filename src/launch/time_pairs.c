@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "time.h"
 
-enum { LEAST_PAIRS = 5, SOME_CHUNK = 16, WHOLE_EVERY = 8, CHUNKS_OF_SHARE = 4, LEAST_DISCARDS = TIME_CHUNK };
+enum { LEAST_PAIRS = 5, SOME_CHUNK = 16, WHOLE_EVERY = 8, CHUNKS_OF_SHARE = 4, LEAST_DISCARDS = TIME_CHUNK, LOOK_EVERY = 2 };
 
 #define PAIRS_SHARE  0.5 /* of the cap */
 #define CLOCK_CHANGE 0.03
@@ -196,7 +196,7 @@ static void keep(struct measuring *m)
 	}
 }
 
-static bool is_precise(const struct time_job *job)
+static const char *is_enough(const struct time_job *job)
 {
 	gk_free_auto struct gk_pair *pairs = gk_alloc_array(job->pair_count + 1, sizeof *pairs);
 	struct gk_ratio ratio;
@@ -206,7 +206,7 @@ static bool is_precise(const struct time_job *job)
 		                            job->side_count > 1 ? job->sides[1].ms[i] : job->sides[0].ms[0],
 		                            job->group[i]};
 	gk_ratio_estimate(pairs, job->pair_count, job->seed, GK_RATIO_LEVEL, &ratio);
-	return gk_ratio_is_precise(&ratio, job->loads, job->half_width);
+	return gk_ratio_enough(&ratio, job->loads, job->half_width);
 }
 
 static double spent_ms(const struct measuring *m)
@@ -218,11 +218,14 @@ static double spent_ms(const struct measuring *m)
 static const char *why_stop(const struct measuring *m)
 {
 	const struct time_job *job = m->job;
+	const char *why = NULL;
 
 	if (job->pair_count >= TIME_PAIRS)
 		return "most";
-	if (job->pair_count >= GK_RATIO_FIRST && is_precise(job))
-		return "precise";
+	if (job->pair_count >= GK_RATIO_FIRST && m->chunk.number % LOOK_EVERY == 0)
+		why = is_enough(job);
+	if (why)
+		return why;
 	return job->pair_count >= LEAST_PAIRS && spent_ms(m) > PAIRS_SHARE * job->cap_ms ? "cap" : NULL;
 }
 

@@ -100,6 +100,15 @@ static json_t *health(const struct time_job *job)
 	return list;
 }
 
+static json_t *took(const struct time_job *job)
+{
+	json_t *o = json_object();
+
+	for (uint32_t i = 0; i < job->took_count; i++)
+		json_object_set_new(o, job->took[i].name, json_real(job->took[i].ms));
+	return o;
+}
+
 /* With a finding nothing was measured. */
 json_t *time_told(struct time_job *job, double ms)
 {
@@ -108,7 +117,7 @@ json_t *time_told(struct time_job *job, double ms)
 
 	if (!fine && job->who >= 0)
 		who = json_string(job->who ? "b" : "a");
-	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:i, s:f, s:f, s:o}",
+	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:i, s:f, s:o, s:f, s:o}",
 	                 "finding", launch_finding_json(&job->finding), "side", who, "lost",
 	                 job->device->is_lost, "a", fine ? side(job, 0) : json_null(), "b",
 	                 fine && job->side_count > 1 ? side(job, 1) : json_null(), "group",
@@ -117,6 +126,6 @@ json_t *time_told(struct time_job *job, double ms)
 	                 both(job, fine ? job->host.calls : 0, job->host.rounds, job->host.ms), "batch",
 	                 both(job, fine ? job->batch.calls : 0, job->batch.rounds, job->batch.ms), "tick_ms",
 	                 job->tick_ms, "health", health(job), "discarded", (int)job->discarded, "held_ms",
-	                 job->held_ms, "ms", ms, "stopped",
+	                 job->held_ms, "took", took(job), "ms", ms, "stopped",
 	                 job->stopped ? json_string(job->stopped) : json_null());
 }

@@ -138,19 +138,22 @@ static double error_of_pairs(struct sample *s, uint64_t state)
 	return spread / 2 * sqrt((double)s->count / df);
 }
 
-static double half_width_of(struct sample *s, uint64_t seed, double level, double middle)
+static double half_width_of(struct sample *s, uint64_t seed, double level, double middle, double *calls_share)
 {
-	double share = (1 + level) / 2, df, width = 0;
+	double share = (1 + level) / 2, df, width = 0, groups = 0, calls;
 
+	*calls_share = 0;
 	if (s->count == 1)
 		return GK_RATIO_UNKNOWN;
 	if (s->groups > 1) {
-		width = error_of_groups(s, middle, &df);
-		width *= gk_student_quantile(share, df);
+		groups = error_of_groups(s, middle, &df);
+		width = groups * gk_student_quantile(share, df);
 	}
-	if (s->count > s->groups)
-		width = fmax(width, error_of_pairs(s, seed) *
-		                            gk_student_quantile(share, (double)(s->count - s->groups)));
+	if (s->count > s->groups) {
+		calls = error_of_pairs(s, seed);
+		*calls_share = groups > 0 ? calls / groups : 0;
+		width = fmax(width, calls * gk_student_quantile(share, (double)(s->count - s->groups)));
+	}
 	return fmin(width, GK_RATIO_UNKNOWN);
 }
 
@@ -172,7 +175,7 @@ void gk_ratio_estimate(const struct gk_pair *pairs, size_t count, uint64_t seed,
 		return;
 	sample_init(&s, pairs, count);
 	middle = mean_of_figures(&s);
-	ratio->half_width = half_width_of(&s, seed, level, middle);
+	ratio->half_width = half_width_of(&s, seed, level, middle, &ratio->calls_share);
 	ratio->ratio = exp(middle);
 	ratio->low = exp(middle - ratio->half_width);
 	ratio->high = exp(middle + ratio->half_width);
@@ -182,7 +185,15 @@ void gk_ratio_estimate(const struct gk_pair *pairs, size_t count, uint64_t seed,
 	sample_release(&s);
 }
 
-bool gk_ratio_is_precise(const struct gk_ratio *ratio, size_t groups, double half_width)
+const char *gk_ratio_enough(const struct gk_ratio *ratio, size_t groups, double half_width)
 {
-	return ratio->count >= GK_RATIO_FIRST && ratio->groups >= groups && ratio->half_width <= half_width;
+	double apart = fabs(log(ratio->ratio));
+
+	if (ratio->count < GK_RATIO_FIRST || ratio->groups < groups)
+		return NULL;
+	if (ratio->half_width <= half_width)
+		return "precise";
+	if (ratio->half_width <= fmin(GK_RATIO_COARSE * half_width, GK_RATIO_CLEAR * apart))
+		return "clear";
+	return ratio->calls_share > 0 && ratio->calls_share <= GK_RATIO_SETTLED ? "settled" : NULL;
 }

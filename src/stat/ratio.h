@@ -33,6 +33,12 @@
  * truth more often. Looking every 32 pairs, from GK_RATIO_FIRST on, costs less
  * than one of a hundred intervals, as simulated; tests/unit/stat/t_ratio.c holds
  * it below 7 % of A/A measurements that exclude 1.
+ *
+ * Two more reasons to stop. The difference is clear: the interval is a small part
+ * of it. And what is left lies between the loads: the noise of calls is so small a
+ * part of their spread that more calls of the same loads would make the interval
+ * narrower by a fifth at most. The first never happens where there is no difference, the
+ * second stops where the spread happens to be large, so neither misses more often.
  */
 #ifndef GK_STAT_RATIO_H
 #define GK_STAT_RATIO_H
@@ -55,6 +61,7 @@ struct gk_ratio {
 	double ratio;      /* how many times b's speed is a's: above 1, b is faster. Within low .. high */
 	double low, high;  /* its interval */
 	double half_width; /* of the interval of log(ratio) */
+	double calls_share; /* standard error by the noise of calls alone over that by the spread of groups; 0: not known */
 	double a_ms, b_ms; /* medians; under drift a_ms / b_ms is not quite ratio */
 	size_t count, groups;
 };
@@ -67,7 +74,14 @@ struct gk_ratio {
 void gk_ratio_estimate(const struct gk_pair *pairs, size_t count, uint64_t seed, double level,
                        struct gk_ratio *ratio);
 
-/* Whether a measurement over that many groups may stop here: enough pairs, all groups seen, narrow enough. */
-bool gk_ratio_is_precise(const struct gk_ratio *ratio, size_t groups, double half_width);
+#define GK_RATIO_CLEAR   0.125 /* half_width over |log(ratio)| of a clear difference */
+#define GK_RATIO_COARSE  4.    /* which need not be narrower than so many times the half width that is wanted */
+#define GK_RATIO_SETTLED 0.6   /* calls_share where more calls are of no use: sqrt(1 - 0.6^2) = 0.8 */
+
+/*
+ * Why a measurement over that many groups may stop here, with enough pairs and all groups seen: "precise"
+ * (half_width is reached), "clear", "settled" (above); NULL: it should not.
+ */
+const char *gk_ratio_enough(const struct gk_ratio *ratio, size_t groups, double half_width);
 
 #endif

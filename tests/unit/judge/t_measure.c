@@ -100,7 +100,7 @@ static void check_keys(const json_t *detail)
 	static const char *const keys[] = {"reference_ms", "candidate_ms", "speedup", "low",     "high",
 	                                   "floor",        "within_noise", "pairs",   "loads",   "host_ms",
 	                                   "batch_ms",     "variant",      "health",  "tick_ms", "discarded",
-	                                   "held_ms",      "note"};
+	                                   "held_ms",      "took",         "stopped", "note"};
 	size_t found = 0;
 
 	for (size_t i = 0; i < gk_count_of(keys); i++)

@@ -519,7 +519,8 @@ static void it_stops(void)
 {
 	setenv("STANDIN_JITTER", "0.5", 1);
 	open_launcher();
-	ok(time_it((struct ask){.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .half_width = 1e-6}) == 0,
+	ok(time_it((struct ask){.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .loads = 1, .half_width = 1e-6}) ==
+	           0,
 	   "a width that is never reached");
 	is_text(stopped(), "most", "ends with the most pairs");
 	is_int(pairs(), 512, "which are so many");
@@ -771,7 +772,7 @@ static const json_t *health(size_t index, const char *key)
 
 static void health_goes_along(void)
 {
-	struct ask wide = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .half_width = 1e-6};
+	struct ask wide = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .loads = 1, .half_width = 1e-6};
 
 	setenv("STANDIN_JITTER", "0.3", 1);
 	setenv("STANDIN_CLOCKS", "1980 1980 1980 1500 1500 1490 1490", 1);
@@ -794,7 +795,7 @@ static void health_goes_along(void)
 /* NVIDIA's alone: what holds clocks down, partitions, who else is there. */
 static void nvml_tells_more(void)
 {
-	struct ask wide = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .half_width = 1e-6};
+	struct ask wide = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .loads = 1, .half_width = 1e-6};
 	json_t *facts;
 
 	setenv("STANDIN_JITTER", "0.3", 1);

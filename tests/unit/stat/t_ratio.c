@@ -82,7 +82,7 @@ static int count_excluded_when_stopping(const struct noise *n, double half_width
 		draw(n, 1, 8, 256, pairs);
 		for (size_t count = 32; count <= 256; count += 32) {
 			gk_ratio_estimate(pairs, count, 1, GK_RATIO_LEVEL, &r);
-			if (gk_ratio_is_precise(&r, 8, half_width))
+			if (gk_ratio_enough(&r, 8, half_width))
 				break;
 		}
 		excluded += r.low > 1 || r.high < 1;
@@ -123,13 +123,13 @@ static void test_power(void)
 
 static void test_stopping(void)
 {
-	const struct noise early = {0.01, 0.004, 0, true}, late = {0.02, 0.012, 0, true};
+	const struct noise early = {0.01, 0.004, 0, true}, late = {0.02, 0.006, 0, true};
 	double pairs;
 
 	ok(count_excluded_when_stopping(&early, 0.01, 300, &pairs) <= 21,
 	   "stopping when precise misses at most 7 of 100");
 	ok(pairs >= GK_RATIO_FIRST && pairs < 160, "and comes early where noise is small");
-	ok(count_excluded_when_stopping(&late, 0.014, 300, &pairs) <= 21,
+	ok(count_excluded_when_stopping(&late, 0.012, 300, &pairs) <= 21,
 	   "nor where the spread decides about the end");
 	ok(pairs > 100 && pairs < 256, "which comes at different times");
 }
@@ -182,10 +182,26 @@ static void test_edges(void)
 	gk_ratio_estimate(pairs, 100, 1, 0.95, &r);
 	ok(fabs(r.ratio - 2) < 1e-12 && r.low <= r.ratio && r.high >= r.ratio && r.half_width < 1e-9,
 	   "no noise: no width");
-	ok(gk_ratio_is_precise(&r, 8, 0.01), "precise");
-	ok(!gk_ratio_is_precise(&r, 9, 0.01), "but not before every group was seen");
+	is_text(gk_ratio_enough(&r, 8, 0.01), "precise", "a narrow interval is enough");
+	ok(!gk_ratio_enough(&r, 9, 0.01), "but not before every group was seen");
 	gk_ratio_estimate(pairs, GK_RATIO_FIRST - 1, 1, 0.95, &r);
-	ok(!gk_ratio_is_precise(&r, 8, 0.01), "nor with few pairs");
+	ok(!gk_ratio_enough(&r, 8, 0.01), "nor with few pairs");
+}
+
+static void test_enough(void)
+{
+	struct gk_ratio r = {.ratio = 1.2, .half_width = 0.018, .calls_share = 0.9, .count = 64, .groups = 8};
+
+	is_text(gk_ratio_enough(&r, 8, 0.005), "clear", "a difference that is ten times its uncertainty is clear");
+	r.half_width = 0.021;
+	ok(!gk_ratio_enough(&r, 8, 0.005), "however large it is, the interval must be within a few times what is wanted");
+	r.half_width = 0.008;
+	r.ratio = 1.05;
+	ok(!gk_ratio_enough(&r, 8, 0.005), "a small difference must be known better");
+	r.calls_share = 0.5;
+	is_text(gk_ratio_enough(&r, 8, 0.005), "settled", "more calls do not help where loads make the difference");
+	r.calls_share = 0;
+	ok(!gk_ratio_enough(&r, 8, 0.005), "nothing is known of calls: go on");
 }
 
 static void test_floor(void)
@@ -222,6 +238,7 @@ int main(void)
 {
 	test_figures();
 	test_edges();
+	test_enough();
 	test_coverage();
 	test_power();
 	test_stopping();
