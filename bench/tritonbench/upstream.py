@@ -58,7 +58,32 @@ def alone(geak: str, task: str, path: str) -> "tuple[float, Dict[str, Any]]":
     start = time.monotonic()
     done = subprocess.run([geak, "eval", task, "-c", path, "--json"], capture_output=True, text=True)
     took = time.monotonic() - start
-    return took, json.loads(done.stdout) if done.stdout.startswith("{") else {"kind": done.stderr[-300:]}
+    return took, json.loads(done.stdout)["results"][0] if done.stdout.startswith("{") else {"kind": done.stderr[-300:]}
+
+
+def batch(geak: str, path_of: Dict[str, str], task_of: Dict[str, str], times: int) -> str:
+    """Prints what a process that judges several texts of each kernel says; returns its median in words."""
+    lines = ""
+    for name, path in path_of.items():
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for i in range(times):
+            lines += json.dumps({"id": f"{name} {i}", "task": task_of[name], "source": f"{text}# {i}\n"}) + "\n"
+    start = time.monotonic()
+    done = subprocess.run([geak, "eval", "--batch", "-"], input=lines, stdout=subprocess.PIPE, text=True)
+    took = time.monotonic() - start
+    table: Dict[str, List[Dict[str, Any]]] = {}
+    for line in done.stdout.splitlines():
+        result = json.loads(line)
+        table.setdefault(str(result["id"]).split()[0], []).append(result)
+    print("| kernel | geak, in a batch, its wall time, s | it says |\n|---|---|---|")
+    for name, ours in table.items():
+        totals = [r["ms"]["total"] / 1000 for r in ours if "ms" in r]
+        speeds = [r["speedup"]["mean"] for r in ours if r.get("speedup")]
+        kinds = sorted({str(r.get("verdict", {}).get("kind")) for r in ours})
+        print(f"| {name} | {statistics.median(totals or [0]):.2f} | {', '.join(kinds)}, {statistics.median(speeds or [0]):.3f}x |", flush=True)
+    count = sum(map(len, table.values()))
+    return f"geak in a batch {took / max(count, 1):.2f} s a verdict ({count} in {took:.1f} s, references included)"
 
 
 def main() -> int:
@@ -66,41 +91,35 @@ def main() -> int:
     parser.add_argument("checkout")
     parser.add_argument("suite")
     parser.add_argument("--geak", required=True)
-    parser.add_argument("--times", type=int, default=8)
-    parser.add_argument("--no-upstream", action="store_true")
+    parser.add_argument("--times", type=int, default=8, help="texts of each kernel in the batch")
+    parser.add_argument("--kernels", type=int, default=100, help="so many of the suite's")
+    parser.add_argument("--only", default="upstream,alone,batch")
     chosen = parser.parse_args()
-    names = sorted(n[:-3] for n in os.listdir(os.path.join(chosen.suite, "candidates")) if n.endswith(".py"))
-    rows = []
-    for name in names:
-        path = os.path.join(chosen.suite, "candidates", name + ".py")
-        theirs = [0.0, False, False, 0, "not run"] if chosen.no_upstream else upstream(chosen.checkout, path, name + ".py")
-        took, verdict = alone(chosen.geak, os.path.join(chosen.suite, name), path)
-        rows.append((name, theirs, took, verdict))
-    print("| kernel | upstream, s | upstream says | geak alone, s | geak in a batch, its wall time, s | geak says |")
-    print("|---|---|---|---|---|---|")
-    lines, batch = "", {}
-    for name, *_ in rows:
-        with open(os.path.join(chosen.suite, "candidates", name + ".py"), encoding="utf-8") as file:
-            text = file.read()
-        for i in range(chosen.times):
-            lines += json.dumps({"id": f"{name} {i}", "task": os.path.join(chosen.suite, name), "source": f"{text}# {i}\n"}) + "\n"
-    start = time.monotonic()
-    done = subprocess.run([chosen.geak, "eval", "--batch", "-"], input=lines, stdout=subprocess.PIPE, text=True)
-    each = (time.monotonic() - start) / (chosen.times * len(rows))
-    for line in done.stdout.splitlines():
-        result = json.loads(line)
-        batch.setdefault(str(result["id"]).split()[0], []).append(result)
-    for name, theirs, took, verdict in rows:
-        ours = batch.get(name, [])
-        totals = [r["ms"]["total"] / 1000 for r in ours if "ms" in r]
-        speeds = [r["speedup"]["mean"] for r in ours if r.get("speedup")]
-        kinds = sorted({str(r.get("verdict", {}).get("kind")) for r in ours})
-        print(f"| {name} | {theirs[0]:.1f} | call {theirs[1]}, exec {theirs[2]}, {theirs[3]} | {took:.2f} | "
-              f"{statistics.median(totals or [0]):.2f} | {', '.join(kinds)}, {statistics.median(speeds or [0]):.3f}x |", flush=True)  # fmt: skip
-        if not theirs[2]:
-            print(f"  upstream: {theirs[4]!r}")
-    print(f"\nmedians: upstream {statistics.median(r[1][0] for r in rows):.1f} s, geak alone "
-          f"{statistics.median(r[2] for r in rows):.2f} s, in a batch one verdict each {each:.2f} s")  # fmt: skip
+    checkout, only = os.path.abspath(chosen.checkout), chosen.only.split(",")
+    names = sorted(n[:-3] for n in os.listdir(os.path.join(chosen.suite, "candidates")) if n.endswith(".py"))[: chosen.kernels]
+    path_of = {name: os.path.join(chosen.suite, "candidates", name + ".py") for name in names}
+    task_of = {name: os.path.join(chosen.suite, name) for name in names}
+    medians = []
+    if "upstream" in only:
+        print("| kernel | upstream, s | it says |\n|---|---|---|")
+        rows = []
+        for name in names:
+            rows.append(upstream(checkout, path_of[name], name + ".py"))
+            seconds, call, right, speedup, told = rows[-1]
+            print(f"| {name} | {seconds:.1f} | call {call}, exec {right}, speedup {speedup}{'' if right else f': {told!r}'} |", flush=True)
+        medians.append(f"upstream {statistics.median(r[0] for r in rows):.1f} s")
+    if "alone" in only:
+        print("| kernel | geak, a process of its own, s | it says | of which, ms |\n|---|---|---|---|")
+        walls = []
+        for name in names:
+            took, result = alone(chosen.geak, task_of[name], path_of[name])
+            walls.append(took)
+            told = result.get("verdict", result)
+            print(f"| {name} | {took:.2f} | {told.get('kind')} | {json.dumps(result.get('ms'))} |", flush=True)
+        medians.append(f"geak alone {statistics.median(walls):.2f} s")
+    if "batch" in only:
+        medians.append(batch(chosen.geak, path_of, task_of, chosen.times))
+    print(f"\nmedians: {', '.join(medians)}")
     return 0
 
 

@@ -18,7 +18,15 @@
 #include "judge/measure.h"
 #include "selftest_parts.h"
 
-enum { LANES = 256, SHORT = 1 << 20, LONG = 1 << 24, SHARED_BYTES = 32 << 10, READ_BLOCK = 4096, PASSES = 3 };
+enum {
+	LANES = 256,
+	SHORT = 1 << 20,
+	LONG = 1 << 24,
+	LEAST_SHARED = 32 << 10,
+	MARKED_STEP = 1024,
+	READ_BLOCK = 4096,
+	PASSES = 3
+};
 
 #define MOST_OFF       0.02 /* A/A: a ratio this close to 1 is none, whatever its interval */
 #define MOST_CACHE     ((double)(1 << 28))
@@ -263,21 +271,25 @@ static void plan_table(struct clock *c, struct selftest_plan *plan, int launches
 	}
 }
 
+/* A program for each multiprocessor, with all shared memory that a program can have: each gets one of its
+ * own, so that no program of a launch finds marks of another of the same launch. */
 static void plan_marks(struct clock *c, struct selftest_plan *plan, int launches)
 {
-	int grid = 2 * (int)selftest_fact(c->test, "multiprocessors");
+	int grid = (int)selftest_fact(c->test, "multiprocessors"),
+	    shared = (int)selftest_fact(c->test, "shared_bytes");
 
-	grid = grid < 2 ? 2 : grid;
+	grid = grid < 1 ? 1 : grid;
+	shared = shared > MARKED_STEP ? (shared - 1) / MARKED_STEP * MARKED_STEP : LEAST_SHARED;
 	selftest_plan_init(plan, c->test);
 	for (int i = 0; i < launches; i++) {
 		int o = selftest_plan_buffer(plan, (size_t)grid * LANES * sizeof(int32_t));
 
 		selftest_plan_output(plan, o, "int32", (int64_t)grid * LANES);
-		selftest_plan_launch(plan, "marks", grid, "pi", o, SHARED_BYTES);
+		selftest_plan_launch(plan, "marks", grid, "pi", o, shared);
 	}
 	/* the compiler knows of none of it: the launcher is told what to ask for */
 	if (!plan->err.kind && plan->modules[0]->object)
-		plan->modules[0]->object->shared = SHARED_BYTES;
+		plan->modules[0]->object->shared = (uint32_t)shared;
 }
 
 static long long sum_of(const uint8_t *bytes, size_t size)
