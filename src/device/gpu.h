@@ -6,7 +6,8 @@
  * gpu_vendor, one for each of cuda.c and hip.c.
  *
  *   gpu.c         library, choice and lock of a GPU, facts, modules, clock
- *   gpu_memory.c  buffers: mappings, poison, guards, copies to and from
+ *   gpu_copy.c    copies to and from
+ *   gpu_memory.c  buffers: mappings, poison, guards
  *   gpu_run.c     steps: fills, copies, launches, what becomes of faults
  *   gpu_time.c    what timing takes besides: memory that two plans share, kernels of our own
  *   health*.c     clocks, power, heat: by the vendors' libraries of management
@@ -236,6 +237,10 @@ int gpu_scratch(struct gpu *gpu, struct gk_device_memory *memory, uint64_t bytes
 /* Through pinned memory, done on return. */
 int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
 int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
+/* The bytes, piece by piece, without a place of their own; until fn says false. */
+typedef bool gpu_read_fn(void *ctx, uint64_t at, const void *piece, uint64_t bytes);
+int gpu_read(struct gpu *gpu, uint64_t from, uint64_t bytes, gpu_read_fn *fn, void *ctx, struct gk_err *e);
+int gpu_differs(struct gpu *gpu, uint64_t from, const void *want, uint64_t bytes, bool *differs, struct gk_err *e);
 /* Bytes around the buffer (its end rounded up to a piece) that are not as they were filled; *at: of the
  * first, counted from the buffer. within: only so far from it. */
 int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *buffer, uint32_t piece, uint64_t within,

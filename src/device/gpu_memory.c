@@ -27,40 +27,6 @@ static uint64_t round_up(uint64_t bytes, uint64_t to)
 	return (bytes + to - 1) / to * to;
 }
 
-/* ---- copies ---- */
-
-int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e)
-{
-	for (uint64_t done = 0, n; done < bytes; done += n) {
-		int error;
-
-		n = bytes - done < GPU_STAGING_BYTES ? bytes - done : GPU_STAGING_BYTES;
-		memcpy(gpu->staging, (const char *)from + done, n);
-		error = gpu->call.to_device(to + done, gpu->staging, n, gpu->stream);
-		if (!error)
-			error = gpu->call.stream_sync(gpu->stream);
-		if (error)
-			return gpu_fail(gpu, error, "copying to the GPU", e);
-	}
-	return 0;
-}
-
-int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e)
-{
-	for (uint64_t done = 0, n; done < bytes; done += n) {
-		int error;
-
-		n = bytes - done < GPU_STAGING_BYTES ? bytes - done : GPU_STAGING_BYTES;
-		error = gpu->call.to_host(gpu->staging, from + done, n, gpu->stream);
-		if (!error)
-			error = gpu->call.stream_sync(gpu->stream);
-		if (error)
-			return gpu_fail(gpu, error, "copying from the GPU", e);
-		memcpy((char *)to + done, gpu->staging, n);
-	}
-	return 0;
-}
-
 /* ---- mappings ---- */
 
 static uint64_t mapping_size(const struct gpu *gpu, uint64_t bytes)
@@ -204,21 +170,40 @@ static void pattern_at(const struct gpu_buffer *b, uint64_t from, uint8_t *to, u
 	}
 }
 
+struct strays {
+	const struct gpu_buffer *buffer;
+	uint64_t from, count; /* from: of the mapping */
+	int64_t at;
+};
+
+static bool look_at_piece(void *ctx, uint64_t at, const void *piece, uint64_t bytes)
+{
+	struct strays *s = ctx;
+	const uint8_t *got = piece, *want;
+
+	for (uint64_t i = 0, n; i < bytes; i += n) {
+		uint64_t place = s->from + at + i, in_pattern = place % GPU_PATTERN_BYTES;
+
+		n = GPU_PATTERN_BYTES - in_pattern < bytes - i ? GPU_PATTERN_BYTES - in_pattern : bytes - i;
+		want = s->buffer->pattern + in_pattern;
+		if (memcmp(got + i, want, n) == 0)
+			continue;
+		for (uint64_t k = 0; k < n; k++)
+			if (got[i + k] != want[k] && s->count++ == 0)
+				s->at = (int64_t)(s->buffer->begin + place + k - s->buffer->at);
+	}
+	return true;
+}
+
 static int count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint64_t from, uint64_t bytes,
                         uint64_t *count, int64_t *at, struct gk_err *e)
 {
-	gk_free_auto uint8_t *got = gk_alloc(2 * bytes + 1);
-	uint8_t *want = got + bytes;
+	struct strays s = {b, from, *count, *at};
+	int done = gpu_read(gpu, b->begin + from, bytes, look_at_piece, &s, e);
 
-	if (gpu_download(gpu, got, b->begin + from, bytes, e) < 0)
-		return -1;
-	pattern_at(b, from, want, bytes);
-	if (memcmp(got, want, bytes) == 0)
-		return 0;
-	for (uint64_t i = 0; i < bytes; i++)
-		if (got[i] != want[i] && (*count)++ == 0)
-			*at = (int64_t)(b->begin + from + i - b->at);
-	return 0;
+	*count = s.count;
+	*at = s.at;
+	return done;
 }
 
 int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece, uint64_t within,
@@ -344,20 +329,89 @@ static uint64_t count_poisoned(const uint8_t *got, const uint8_t *poison, uint64
 	return poisoned;
 }
 
+#define COUNT_SAME(name, type)                                                                               \
+	static uint64_t name(const uint8_t *a, const uint8_t *b, uint64_t count)                             \
+	{                                                                                                    \
+		uint64_t same = 0;                                                                           \
+                                                                                                             \
+		for (uint64_t i = 0; i < count; i++) {                                                       \
+			type x, y;                                                                           \
+                                                                                                             \
+			memcpy(&x, a + i * sizeof x, sizeof x);                                              \
+			memcpy(&y, b + i * sizeof y, sizeof y);                                              \
+			same += x == y;                                                                      \
+		}                                                                                            \
+		return same;                                                                                 \
+	}
+COUNT_SAME(count_same_1, uint8_t)
+COUNT_SAME(count_same_2, uint16_t)
+COUNT_SAME(count_same_4, uint32_t)
+COUNT_SAME(count_same_8, uint64_t)
+
+static uint64_t count_same(const uint8_t *a, const uint8_t *b, uint64_t count, size_t size)
+{
+	return size == 1   ? count_same_1(a, b, count)
+	       : size == 2 ? count_same_2(a, b, count)
+	       : size == 4 ? count_same_4(a, b, count)
+	                   : count_same_8(a, b, count);
+}
+
+/* Elements that lie one behind the other, against the pattern where it is: no element reaches over its end. */
+static uint64_t count_poisoned_dense(const struct gpu_buffer *b, uint64_t from, const uint8_t *got, uint64_t count,
+                                     size_t size, int64_t *first)
+{
+	uint64_t poisoned = 0;
+
+	for (uint64_t i = 0, n; i < count; i += n) {
+		uint64_t at = (b->at - b->begin + from + i * size) % GPU_PATTERN_BYTES, left = (GPU_PATTERN_BYTES - at) / size;
+		uint64_t same;
+
+		n = left < count - i ? left : count - i;
+		same = count_same(got + i * size, b->pattern + at, n, size);
+		if (same && poisoned == 0) {
+			int64_t at_piece = 0;
+
+			count_poisoned(got + i * size, b->pattern + at, n, size, &at_piece);
+			*first = (int64_t)i + at_piece;
+		}
+		poisoned += same;
+	}
+	return poisoned;
+}
+
+/* What lies in one piece needs no second copy. */
+static int copy_dense(struct gpu *gpu, const struct gk_device_memory *m, const struct gk_plan_view *view, void *bytes,
+                      uint64_t *poisoned, int64_t *first, struct gk_err *e)
+{
+	const struct gpu_buffer *b = &m->buffers[view->buf];
+
+	if (gpu_download(gpu, bytes, b->at + view->at, gk_plan_view_bytes(view), e) < 0)
+		return -1;
+	if (m->inputs && !m->inputs[view->buf])
+		*poisoned = count_poisoned_dense(b, view->at, bytes, (uint64_t)gk_plan_view_count(view),
+		                                 gk_dtype_bytes(view->dtype), first);
+	return 0;
+}
+
 int gpu_copy_out(struct gk_device *device, struct gk_device_memory *m, const struct gk_plan_view *view,
                  void *bytes, uint64_t *poisoned, int64_t *first, struct gk_err *e)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	const struct gpu_buffer *b = &m->buffers[view->buf];
-	gk_free_auto uint8_t *whole = gk_alloc(b->bytes + 1), *poison = NULL;
-	struct gk_memory_span span = {whole, NULL};
+	gk_free_auto uint8_t *whole = NULL, *poison = NULL;
+	struct gk_memory_span span = {0};
 	uint64_t size = gk_plan_view_bytes(view);
 
 	*poisoned = 0;
 	*first = -1;
-	memset(bytes, 0, size);
-	if (device->is_lost)
+	if (device->is_lost) {
+		memset(bytes, 0, size);
 		return 0;
+	}
+	if (gk_plan_view_is_dense(view) && view->at % gk_dtype_bytes(view->dtype) == 0)
+		return copy_dense(gpu, m, view, bytes, poisoned, first, e);
+	memset(bytes, 0, size);
+	span.bytes = whole = gk_alloc(b->bytes + 1);
 	if (gpu_download(gpu, whole, b->at, b->bytes, e) < 0)
 		return -1;
 	gk_strided_pack(&span, view, bytes, first);
@@ -376,12 +430,9 @@ int gpu_is_changed(struct gk_device *device, struct gk_device_memory *m, uint32_
 {
 	struct gpu *gpu = (struct gpu *)device;
 	const struct gpu_buffer *b = &m->buffers[buffer];
-	gk_free_auto uint8_t *whole = NULL;
+	bool differs = false;
 
 	if (device->is_lost || b->bytes == 0)
 		return 0;
-	whole = gk_alloc(b->bytes);
-	if (gpu_download(gpu, whole, b->at, b->bytes, e) < 0)
-		return -1;
-	return memcmp(whole, original, b->bytes) != 0;
+	return gpu_differs(gpu, b->at, original, b->bytes, &differs, e) < 0 ? -1 : differs;
 }

@@ -9,11 +9,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/memory.h"
 #include "base/vec.h"
+
+enum { LEAST_THREADS = 4, MOST_THREADS = 32 };
 
 struct deferred {
 	gk_loop_fn *fn; /* NULL: forgotten */
@@ -328,6 +332,16 @@ int gk_loop_interrupted(const struct gk_loop *loop)
 
 /* ---- the loop ---- */
 
+/* libuv's four threads are few where many comparisons are under way; it looks at this when the first is asked for. */
+static void choose_threads(void)
+{
+	char text[16];
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	snprintf(text, sizeof text, "%ld", cores < LEAST_THREADS ? LEAST_THREADS : cores > MOST_THREADS ? MOST_THREADS : cores);
+	setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
 struct gk_loop *gk_loop_new(struct gk_err *e)
 {
 	struct gk_loop *loop = gk_alloc(sizeof *loop);
@@ -340,6 +354,7 @@ struct gk_loop *gk_loop_new(struct gk_err *e)
 	}
 	loop->uv.data = loop;
 	uv_idle_init(&loop->uv, &loop->idle);
+	choose_threads();
 	signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error code, not our death */
 	return loop;
 }

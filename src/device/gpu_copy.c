@@ -1,0 +1,94 @@
+/*
+ * Copies to and from the device, through pinned memory in two halves: while the
+ * driver moves one, the host fills or reads the other.
+ */
+#include <string.h>
+
+#include "gpu.h"
+
+enum { HALF = GPU_STAGING_BYTES / 2 };
+
+static char *half_of(const struct gpu *gpu, uint64_t number)
+{
+	return (char *)gpu->staging + number % 2 * HALF;
+}
+
+static uint64_t piece_at(uint64_t done, uint64_t bytes)
+{
+	return bytes - done < HALF ? bytes - done : HALF;
+}
+
+/* The transfer of one half is waited for when the next half is ready. */
+int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e)
+{
+	int error = 0;
+	uint64_t number = 0;
+
+	for (uint64_t done = 0, n; done < bytes && !error; done += n, number++) {
+		n = piece_at(done, bytes);
+		memcpy(half_of(gpu, number), (const char *)from + done, n);
+		if (number)
+			error = gpu->call.stream_sync(gpu->stream);
+		if (!error)
+			error = gpu->call.to_device(to + done, half_of(gpu, number), n, gpu->stream);
+	}
+	if (!error && number)
+		error = gpu->call.stream_sync(gpu->stream);
+	return error ? gpu_fail(gpu, error, "copying to the GPU", e) : 0;
+}
+
+static int fetch(struct gpu *gpu, uint64_t number, uint64_t from, uint64_t bytes)
+{
+	return bytes ? gpu->call.to_host(half_of(gpu, number), from, bytes, gpu->stream) : 0;
+}
+
+int gpu_read(struct gpu *gpu, uint64_t from, uint64_t bytes, gpu_read_fn *fn, void *ctx, struct gk_err *e)
+{
+	bool go_on = true;
+	int error = fetch(gpu, 0, from, piece_at(0, bytes));
+
+	for (uint64_t done = 0, number = 0, n; done < bytes && !error && go_on; done += n, number++) {
+		n = piece_at(done, bytes);
+		error = gpu->call.stream_sync(gpu->stream);
+		if (!error)
+			error = fetch(gpu, number + 1, from + done + n, piece_at(done + n, bytes));
+		if (!error)
+			go_on = fn(ctx, done, half_of(gpu, number), n);
+	}
+	if (!error && !go_on) /* the half that was asked for ahead */
+		error = gpu->call.stream_sync(gpu->stream);
+	return error ? gpu_fail(gpu, error, "copying from the GPU", e) : 0;
+}
+
+static bool copy_piece(void *ctx, uint64_t at, const void *piece, uint64_t bytes)
+{
+	memcpy((char *)ctx + at, piece, bytes);
+	return true;
+}
+
+int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e)
+{
+	return gpu_read(gpu, from, bytes, copy_piece, to, e);
+}
+
+struct likeness {
+	const char *want;
+	bool differs;
+};
+
+static bool compare_piece(void *ctx, uint64_t at, const void *piece, uint64_t bytes)
+{
+	struct likeness *l = ctx;
+
+	l->differs = memcmp(piece, l->want + at, bytes) != 0;
+	return !l->differs;
+}
+
+int gpu_differs(struct gpu *gpu, uint64_t from, const void *want, uint64_t bytes, bool *differs, struct gk_err *e)
+{
+	struct likeness l = {want, false};
+	int done = gpu_read(gpu, from, bytes, compare_piece, &l, e);
+
+	*differs = l.differs;
+	return done;
+}
