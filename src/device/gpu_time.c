@@ -10,7 +10,7 @@
 #include "gpu.h"
 #include "plan/helper.h"
 
-enum { OWN_VALUES = 40 }; /* more than any kernel of our own has */
+enum { OWN_VALUES = 48 }; /* more than any kernel of our own has */
 
 /* ---- memory ---- */
 
@@ -184,6 +184,11 @@ static struct gk_device_module *find_helper(const struct gk_device_run *run, con
 	return NULL;
 }
 
+static bool helper_missing(struct gk_device_run *run, const char *name)
+{
+	return gk_err_set(&run->err, GK_ERR_INPUT, "time: geak's kernel \"%s\" is missing", name) == 0;
+}
+
 static bool by_helper(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step,
                       const struct gk_plan_view *src, uint64_t from)
 {
@@ -194,13 +199,32 @@ static bool by_helper(struct gpu *gpu, struct gk_device_run *run, const struct g
 	struct values values = {.count = 0};
 
 	if (!module)
-		return gk_err_set(&run->err, GK_ERR_INPUT, "time: geak's kernel \"%s\" is missing", name) ==
-		       0;
+		return helper_missing(run, name);
 	gk_helper_walk(&step->dst, src, &walk);
 	fill_values(&values, step, &walk, to, from);
 	return gpu_launch_own(&gpu->device, module,
 	                      (uint32_t)((walk.count + GK_HELPER_BLOCK - 1) / GK_HELPER_BLOCK), values.list,
 	                      values.count, &run->err) == 0;
+}
+
+static bool timed_assist(struct gpu *gpu, struct gk_device_run *run, const struct gk_plan_step *step)
+{
+	char name[GK_HELPER_NAME] = "";
+	struct gk_device_module *module = gk_helper_of_step(step, name) ? find_helper(run, name) : NULL;
+	struct values values = {.count = 0};
+	struct gk_helper_fold fold;
+
+	if (!module)
+		return helper_missing(run, name);
+	gk_helper_fold(step, &fold);
+	add(&values, run->memory->buffers[step->dst.buf].at + step->dst.at);
+	add_all(&values, fold.kept.dst);
+	add(&values, run->memory->buffers[step->src.buf].at + step->src.at);
+	add_all(&values, fold.kept.src);
+	add_all(&values, fold.kept.shape);
+	add_all(&values, fold.folded.dst);
+	add_all(&values, fold.folded.shape);
+	return gpu_launch_own(&gpu->device, module, fold.programs, values.list, values.count, &run->err) == 0;
 }
 
 /* ---- data ---- */
@@ -280,6 +304,8 @@ bool gpu_timed_step(struct gpu *gpu, struct gk_device_run *run, const struct gk_
 {
 	if (step->op == GK_STEP_DATA)
 		return timed_data(gpu, run, step);
+	if (step->op == GK_STEP_ASSIST)
+		return timed_assist(gpu, run, step);
 	if (step->op == GK_STEP_COPY)
 		return by_helper(gpu, run, step, &step->src,
 		                 run->memory->buffers[step->src.buf].at + step->src.at);

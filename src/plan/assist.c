@@ -51,16 +51,18 @@ static bool is_number(enum gk_dtype dtype)
 	return dtype != GK_BOOL && (!gk_dtype_is_float(dtype) || gk_dtype_bytes(dtype) > 1);
 }
 
+bool gk_assist_has(enum gk_assist assist, enum gk_dtype from, enum gk_dtype to)
+{
+	const struct assist *a = &assists[assist];
+
+	return is_number(to) && (from == GK_BOOL || is_number(from)) && (a->casts || from == to) &&
+	       (!a->only_floats || gk_dtype_is_float(to));
+}
+
 static int check_dtypes(const struct gk_node *at, const struct gk_plan_step *step, struct gk_err *e)
 {
-	const struct assist *a = &assists[step->assist];
-	bool is_fine = is_number(step->dst.dtype) && (step->src.dtype == GK_BOOL || is_number(step->src.dtype));
-
-	if (!a->casts)
-		is_fine = is_fine && step->src.dtype == step->dst.dtype;
-	if (a->only_floats)
-		is_fine = is_fine && gk_dtype_is_float(step->dst.dtype);
-	return is_fine ? 0
+	return gk_assist_has(step->assist, step->src.dtype, step->dst.dtype)
+	               ? 0
 	               : gk_node_fail(at, e, "there is no %s of %s as %s", gk_assist_names[step->assist],
 	                              gk_dtype_name(step->src.dtype), gk_dtype_name(step->dst.dtype));
 }

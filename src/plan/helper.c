@@ -22,6 +22,9 @@ bool gk_helper_of_step(const struct gk_plan_step *step, char name[GK_HELPER_NAME
 		return bytes > 4 || !gk_plan_view_is_dense(&step->dst);
 	case GK_STEP_IOTA:
 		return helper_iota_name(step->dst.dtype, name);
+	case GK_STEP_ASSIST:
+		helper_assist_name(step, name);
+		return true;
 	case GK_STEP_DATA:
 		return !gk_plan_view_is_dense(&step->dst) && helper_copy_name(step->dst.dtype, step->dst.dtype, name);
 	default:
@@ -239,7 +242,7 @@ static bool write_text(const char *name, const char *target, struct gk_buf *out)
 {
 	struct emitter m = {out, 0};
 
-	if (helper_strided_text(name, out))
+	if (helper_strided_text(name, out) || helper_assist_text(name, out))
 		return true;
 	gk_buf_add_text(out, "module {\n");
 	if (strcmp(name, "fill") == 0)

@@ -15,6 +15,10 @@
  *             dtypes ("f16", "bf16", "f8e4m3fn", "i32", "u8", "bool"). Of one dtype: copy_bN, by bytes of an element
  *   set_bN    (ptr dst, i64 strides x 8, i64 shape x 8, i64 bits): a strided fill of elements of N = 1, 2, 4, 8 bytes
  *   iota_D    (ptr dst, i64 strides x 8, i64 shape x 8, i64 start, i64 step); integers as bN
+ *   A_S_D_M   (ptr dst, i64 dst strides x 8, ptr src, i64 src strides x 8, i64 shape x 8, i64 strides x 8 and
+ *             i64 shape x 8 of the folded dimensions of src): an assist ("sum", "abs"). M is how a program's 2048 lanes
+ *             are spread: "cN" or "rN", N of them along the folded dimensions, for each of 2048 / N elements of dst;
+ *             neighbours are elements of dst (c) or of the fold (r)
  *
  * Strides in elements, the first dimension outermost, in i64 scalars one after
  * the other. Every program of fill, flush, copy, set and iota handles
@@ -53,6 +57,13 @@ struct gk_helper_walk {
 	int64_t count; /* of elements */
 };
 void gk_helper_walk(const struct gk_plan_view *dst, const struct gk_plan_view *src, struct gk_helper_walk *walk);
+
+/* The same for an assist: what stays, as a copy's, and what is folded (its dst alone); and the grid. */
+struct gk_helper_fold {
+	struct gk_helper_walk kept, folded;
+	uint32_t programs;
+};
+void gk_helper_fold(const struct gk_plan_step *step, struct gk_helper_fold *fold);
 
 /* Its module as canonical Triton IR, for a target ("sm_90", "gfx942"). Unknown names are refused. */
 int gk_helper_text(const char *name, const char *target, struct gk_buf *ttir, struct gk_err *e);

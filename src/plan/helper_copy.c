@@ -11,7 +11,6 @@
 
 #include "base/memory.h"
 
-#define MAX_VIEWS 2
 #define SMALL     (INT32_MAX - GK_HELPER_BLOCK)
 
 static const char *const short_names[GK_DTYPE_COUNT] = {
@@ -23,7 +22,12 @@ static const char *const short_names[GK_DTYPE_COUNT] = {
 	[GK_F8E4M3FNUZ] = "f8e4m3fnuz", [GK_F8E5M2FNUZ] = "f8e5m2fnuz", [GK_F8E4M3B11FNUZ] = "f8e4m3b11fnuz",
 };
 
-static enum gk_dtype dtype_of(const char *name, size_t size)
+const char *helper_dtype_name(enum gk_dtype dtype)
+{
+	return short_names[dtype];
+}
+
+enum gk_dtype helper_dtype_of(const char *name, size_t size)
 {
 	for (int i = GK_BOOL; i < GK_DTYPE_COUNT; i++)
 		if (strlen(short_names[i]) == size && memcmp(short_names[i], name, size) == 0)
@@ -67,18 +71,6 @@ bool helper_iota_name(enum gk_dtype to, char name[GK_HELPER_NAME])
 }
 
 /* ---- where an element lies ---- */
-
-struct walk {
-	struct emitter *m;
-	int views;                                 /* 1: dst alone */
-	struct val strides[MAX_VIEWS][GK_MAX_RANK]; /* i64 */
-	struct val shape[GK_MAX_RANK];             /* i64, at least 1 */
-};
-
-/* What is left of the number, and the offsets so far. */
-struct place {
-	struct val rest, offsets[MAX_VIEWS];
-};
 
 /* Opens the conditional that makes a place, or goes on in its other half. */
 static struct place place_begin(struct walk *w, struct val condition, enum gk_ir_kind rest)
@@ -148,7 +140,7 @@ static struct place take_all(struct walk *w, struct val number, enum gk_ir_kind 
 	return p;
 }
 
-static struct place find_place(struct walk *w, struct val number, struct val count)
+struct place emit_place(struct walk *w, struct val number, struct val count)
 {
 	struct val is_small = emit_cmp(w->m, "arith.cmpi sle", count, emit_int(w->m, GK_IR_I64, SCALAR, SMALL));
 	struct place p = place_begin(w, is_small, GK_IR_I64);
@@ -177,7 +169,7 @@ static struct val add_number(struct emitter *m)
 	return v;
 }
 
-static void add_numbers(struct emitter *m, struct val numbers[GK_MAX_RANK])
+void emit_numbers(struct emitter *m, struct val numbers[GK_MAX_RANK])
 {
 	for (int d = 0; d < GK_MAX_RANK; d++)
 		numbers[d] = add_number(m);
@@ -188,18 +180,18 @@ static void write_head(struct walk *w, struct strided *k)
 	struct emitter *m = w->m;
 
 	gk_buf_printf(m->out, "module {\ntt.func public @%s(%%dst: !tt.ptr<%s>", k->name, emit_type(k->dst, SCALAR));
-	add_numbers(m, w->strides[0]);
+	emit_numbers(m, w->strides[0]);
 	if (k->what == COPY) {
 		gk_buf_printf(m->out, ", %%src: !tt.ptr<%s>", emit_type(k->src, SCALAR));
-		add_numbers(m, w->strides[1]);
+		emit_numbers(m, w->strides[1]);
 	}
-	add_numbers(m, w->shape);
+	emit_numbers(m, w->shape);
 	for (int i = 0; i < (k->what == SET ? 1 : k->what == IOTA ? 2 : 0); i++)
 		k->numbers[i] = add_number(m);
 	gk_buf_add_text(m->out, ") attributes {noinline = false} {\n");
 }
 
-static struct val count_elements(struct walk *w)
+struct val emit_count(struct walk *w)
 {
 	struct val count = emit_int(w->m, GK_IR_I64, SCALAR, 1);
 
@@ -235,10 +227,10 @@ static void write_kernel(struct strided *k, struct gk_buf *out)
 	struct place p;
 
 	write_head(&w, k);
-	count = count_elements(&w);
+	count = emit_count(&w);
 	number = emit_tiles_begin(&m);
 	mask = emit_cmp(&m, "arith.cmpi slt", number, emit_splat(&m, count));
-	p = find_place(&w, number, count);
+	p = emit_place(&w, number, count);
 	emit_store(&m, "%dst", k->dst, p.offsets[0], mask, value_of(&m, k, number, p, mask));
 	emit_tiles_end(&m);
 	gk_buf_add_text(out, "tt.return\n}\n}\n");
@@ -262,8 +254,8 @@ static bool read_cast(const char *text, struct strided *k)
 
 	if (!middle)
 		return false;
-	k->from = dtype_of(text, (size_t)(middle - text));
-	k->to = dtype_of(middle + 1, strlen(middle + 1));
+	k->from = helper_dtype_of(text, (size_t)(middle - text));
+	k->to = helper_dtype_of(middle + 1, strlen(middle + 1));
 	if (!k->from || !k->to || !helper_copy_name(k->to, k->from, again) || strcmp(again, k->name) != 0)
 		return false;
 	k->src = helper_memory_kind(k->from);
@@ -288,7 +280,7 @@ static bool read_name(struct strided *k)
 	if (read_bytes(k->name + 5, &k->dst))
 		return true;
 	k->from = GK_I64;
-	k->to = dtype_of(k->name + 5, strlen(k->name + 5));
+	k->to = helper_dtype_of(k->name + 5, strlen(k->name + 5));
 	k->dst = k->to ? helper_memory_kind(k->to) : GK_IR_NO_TYPE;
 	return gk_dtype_is_float(k->to);
 }

@@ -69,6 +69,14 @@ struct val emit_two(struct emitter *m, const char *op, struct val a, struct val 
 	return v;
 }
 
+struct val emit_one(struct emitter *m, const char *op, struct val a)
+{
+	struct val v = begin(m, a.kind, a.is_tile, op);
+
+	gk_buf_printf(m->out, "%%v%d : %s\n", a.id, type_of(a));
+	return v;
+}
+
 struct val emit_with(struct emitter *m, const char *op, struct val a, int64_t number)
 {
 	return emit_two(m, op, a, emit_int(m, a.kind, a.is_tile, number));
@@ -153,16 +161,29 @@ void emit_store(struct emitter *m, const char *base, enum gk_ir_kind kind, struc
 	              HELPER_TILE, kind_names[kind]);
 }
 
+struct val emit_lanes(struct emitter *m)
+{
+	struct val lanes = emit_new(m, GK_IR_I32, TILE);
+
+	gk_buf_printf(m->out, "%%v%d = tt.make_range {end = %d : i32, start = 0 : i32} : %s\n", lanes.id, HELPER_TILE,
+	              type_of(lanes));
+	return lanes;
+}
+
+struct val emit_program(struct emitter *m)
+{
+	struct val program = begin(m, GK_IR_I32, SCALAR, "tt.get_program_id");
+
+	gk_buf_add_text(m->out, "x : i32\n");
+	return program;
+}
+
 struct val emit_tiles_begin(struct emitter *m)
 {
 	struct val begin_at = emit_int(m, GK_IR_I32, SCALAR, 0), step = emit_int(m, GK_IR_I32, SCALAR, 1);
 	struct val count = emit_int(m, GK_IR_I32, SCALAR, GK_HELPER_BLOCK / HELPER_TILE);
-	struct val lanes = emit_new(m, GK_IR_I32, TILE), program, tile, first;
+	struct val lanes = emit_lanes(m), program = emit_program(m), tile, first;
 
-	gk_buf_printf(m->out, "%%v%d = tt.make_range {end = %d : i32, start = 0 : i32} : %s\n", lanes.id, HELPER_TILE,
-	              type_of(lanes));
-	program = begin(m, GK_IR_I32, SCALAR, "tt.get_program_id");
-	gk_buf_add_text(m->out, "x : i32\n");
 	tile = emit_new(m, GK_IR_I32, SCALAR);
 	gk_buf_printf(m->out, "scf.for %%v%d = %%v%d to %%v%d step %%v%d : i32 {\n", tile.id, begin_at.id, count.id,
 	              step.id);

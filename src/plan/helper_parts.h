@@ -25,6 +25,7 @@ const char *emit_type(enum gk_ir_kind kind, bool is_tile);
 struct val emit_new(struct emitter *m, enum gk_ir_kind kind, bool is_tile); /* named, still to be written */
 struct val emit_int(struct emitter *m, enum gk_ir_kind kind, bool is_tile, int64_t value);
 struct val emit_bits(struct emitter *m, enum gk_ir_kind kind, bool is_tile, uint64_t bits); /* a float */
+struct val emit_one(struct emitter *m, const char *op, struct val a);               /* "math.absf" */
 struct val emit_two(struct emitter *m, const char *op, struct val a, struct val b); /* of one type */
 struct val emit_cmp(struct emitter *m, const char *op, struct val a, struct val b); /* "arith.cmpi ult" */
 struct val emit_select(struct emitter *m, struct val condition, struct val yes, struct val no);
@@ -40,9 +41,39 @@ struct val emit_load(struct emitter *m, const char *base, enum gk_ir_kind kind, 
 void emit_store(struct emitter *m, const char *base, enum gk_ir_kind kind, struct val offsets, struct val mask,
                 struct val value);
 
+struct val emit_lanes(struct emitter *m);   /* 0 .. HELPER_TILE - 1, a tile of i32 */
+struct val emit_program(struct emitter *m); /* its number, i32 */
+
 /* The loop over the tiles of a program; the value is each tile's numbers of elements, i64. */
 struct val emit_tiles_begin(struct emitter *m);
 void emit_tiles_end(struct emitter *m);
+
+#define HELPER_VIEWS 2
+
+/* The numbers by which elements are found: parameters of a kernel. */
+struct walk {
+	struct emitter *m;
+	int views;                                     /* 1: the first alone */
+	struct val strides[HELPER_VIEWS][GK_MAX_RANK]; /* i64 */
+	struct val shape[GK_MAX_RANK];                 /* i64, at least 1 after emit_count() */
+};
+
+/* What is left of a number that is taken apart, and the offsets so far: tiles of i64. */
+struct place {
+	struct val rest, offsets[HELPER_VIEWS];
+};
+
+/* helper_copy.c */
+void emit_numbers(struct emitter *m, struct val numbers[GK_MAX_RANK]); /* parameters, ", %v1: i64, .." */
+struct val emit_count(struct walk *w);                                 /* of elements */
+/* Where the elements of these numbers (a tile of i64, row-major) lie. */
+struct place emit_place(struct walk *w, struct val number, struct val count);
+const char *helper_dtype_name(enum gk_dtype dtype); /* "f16" */
+enum gk_dtype helper_dtype_of(const char *name, size_t size);
+
+/* helper_assist.c: the whole of "sum_..", "abs_.."; false when there is no such kernel. */
+bool helper_assist_text(const char *name, struct gk_buf *out);
+void helper_assist_name(const struct gk_plan_step *step, char name[GK_HELPER_NAME]);
 
 /* helper_copy.c: the whole of "copy_..", "set_..", "iota_.."; false when there is no such kernel. */
 bool helper_strided_text(const char *name, struct gk_buf *out);

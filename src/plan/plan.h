@@ -218,6 +218,7 @@ bool gk_plan_view_is_dense(const struct gk_plan_view *view);
 
 /* Whether a name of a task's list permits it: "aten::sum", with or without an overload. */
 bool gk_assist_is_allowed(enum gk_assist assist, const char *const *allow, size_t count);
+bool gk_assist_has(enum gk_assist assist, enum gk_dtype from, enum gk_dtype to); /* whether it knows these dtypes */
 /* What it computes in: F32, F64 or I64, whose result becomes dst's dtype at the end. */
 enum gk_dtype gk_assist_dtype(const struct gk_plan_step *step);
 /*

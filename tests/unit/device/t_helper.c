@@ -383,6 +383,171 @@ static void fills_and_ramps(void)
 	ok(is_fine, "ramps of every dtype count in the order of the view");
 }
 
+/* ---- assists ---- */
+
+/* Some dimensions of src folded; dst has the others, in an order of its own. */
+static struct gk_plan_step random_assist(struct gk_random *random, enum gk_assist assist, enum gk_dtype from,
+                                         enum gk_dtype to, int64_t most)
+{
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .assist = assist};
+	struct gk_plan_view kept, folded;
+
+	step.src = random_view(random, NULL, most, false, from);
+	for (int d = 0; d < step.src.rank && assist <= GK_ASSIST_MIN; d++)
+		step.dims |= (uint32_t)draw(random, 2) << d;
+	gk_assist_split(&step, &kept, &folded);
+	step.dst = random_view(random, &kept, most, false, to);
+	return step;
+}
+
+/* Small numbers, some of them odd: NaN, infinities, the least and greatest. */
+static void make_numbers(struct gk_random *random, enum gk_dtype dtype)
+{
+	size_t size = gk_dtype_bytes(dtype);
+
+	for (size_t i = 0; i < BYTES / size; i++) {
+		uint64_t bits = gk_random_next(random);
+		double value = (double)draw(random, 4001) / 1000 - 2;
+
+		memcpy(source + i * size, &bits, size);
+		if (dtype == GK_BOOL)
+			source[i] &= 1;
+		if (gk_dtype_is_float(dtype))
+			gk_dtype_store(dtype, source + i * size, draw(random, 3000) ? value : draw(random, 2) ? NAN : INFINITY);
+	}
+}
+
+/* Integers and what is not added up agree exactly; sums of floats go in another order. */
+static bool is_close(const struct gk_plan_step *step, const char *name)
+{
+	size_t size = gk_dtype_bytes(step->dst.dtype);
+	double slack = step->dst.dtype == GK_F64 ? 1e-12 : step->dst.dtype == GK_F32 ? 2e-5 : step->dst.dtype == GK_F16 ? 1e-3 : 8e-3;
+
+	if (!gk_dtype_is_float(step->dst.dtype) || step->assist != GK_ASSIST_SUM)
+		return is_same(step->dst.dtype, got, want, name);
+	for (size_t at = 0; at + size <= BYTES; at += size) {
+		double a = gk_dtype_load(step->dst.dtype, got + at), b = gk_dtype_load(step->dst.dtype, want + at);
+
+		if (a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= slack * (fabs(b) + 30))
+			continue;
+		printf("# %s: element %zu is %.17g, not %.17g\n", name, at / size, a, b);
+		return false;
+	}
+	return true;
+}
+
+static bool assist_once(const struct gk_plan_step *step, char name[GK_HELPER_NAME])
+{
+	struct gk_vm_buffer buffers[] = {{.bytes = got, .size = BYTES}, {.bytes = source, .size = BYTES}};
+	struct gk_vm_arg args[2 + 5 * GK_MAX_RANK];
+	struct gk_memory_span to = {want, NULL}, from = {source, NULL};
+	struct gk_helper_fold fold;
+	struct kernel k = {0};
+	uint32_t count = 0;
+	bool is_fine;
+
+	if (!gk_helper_of_step(step, name))
+		return gk_plan_view_count(&step->dst) == 0;
+	if (!kernel_new(&k, name))
+		return false;
+	gk_helper_fold(step, &fold);
+	args[count++] = pointer(0, step->dst.at);
+	count = add_numbers(args, count, fold.kept.dst);
+	args[count++] = pointer(1, step->src.at);
+	count = add_numbers(args, count, fold.kept.src);
+	count = add_numbers(args, count, fold.kept.shape);
+	count = add_numbers(args, count, fold.folded.dst);
+	count = add_numbers(args, count, fold.folded.shape);
+	memset(got, 0, BYTES);
+	memset(want, 0, BYTES);
+	gk_strided_assist(&to, &from, step);
+	is_fine = kernel_run(&k, (int64_t)fold.programs * GK_HELPER_BLOCK, args, count, buffers, 2) && is_close(step, name);
+	kernel_free(&k);
+	return is_fine;
+}
+
+static const enum gk_dtype numbers[] = {GK_I8,  GK_I16, GK_I32, GK_I64, GK_U8,   GK_U16,
+                                        GK_U32, GK_U64, GK_F16, GK_F32, GK_BF16, GK_F64};
+
+static void every_assist_is_as_plain_loops_do_it(void)
+{
+	struct gk_random random;
+	char name[GK_HELPER_NAME], text[80];
+
+	gk_random_seed(&random, 17);
+	for (int a = 0; gk_assist_names[a]; a++) {
+		bool is_fine = true;
+
+		for (size_t i = 0; i < gk_count_of(numbers) && is_fine; i++) {
+			if (!gk_assist_has((enum gk_assist)a, numbers[i], numbers[i]))
+				continue;
+			make_numbers(&random, numbers[i]);
+			for (int n = 0; n < 3 && is_fine; n++) {
+				struct gk_plan_step step = random_assist(&random, (enum gk_assist)a, numbers[i], numbers[i], 3000);
+
+				if (fits(&step.dst) && fits(&step.src))
+					is_fine = assist_once(&step, name);
+			}
+		}
+		snprintf(text, sizeof text, "every dtype's %s is as plain loops do it", gk_assist_names[a]);
+		ok(is_fine, text);
+	}
+}
+
+static void sums_cast_first(void)
+{
+	static const enum gk_dtype pairs[][2] = {{GK_BOOL, GK_I64}, {GK_I8, GK_I64}, {GK_U8, GK_I32}, {GK_F32, GK_F64},
+	                                         {GK_F16, GK_F32},  {GK_F32, GK_F16}, {GK_I32, GK_F32}, {GK_F32, GK_I64}};
+	struct gk_random random;
+	char name[GK_HELPER_NAME];
+	bool is_fine = true;
+
+	gk_random_seed(&random, 19);
+	for (size_t i = 0; i < gk_count_of(pairs) && is_fine; i++) {
+		struct gk_plan_step step;
+
+		make_numbers(&random, pairs[i][0]);
+		do
+			step = random_assist(&random, GK_ASSIST_SUM, pairs[i][0], pairs[i][1], 3000);
+		while (!fits(&step.dst) || !fits(&step.src));
+		is_fine = assist_once(&step, name);
+	}
+	ok(is_fine, "a sum of another dtype casts its elements first");
+}
+
+/* The shapes for which lanes are spread in another way, and one whose fold is empty. */
+static void folds_of_all_sizes(void)
+{
+	static const struct {
+		int64_t rows, columns;
+		uint32_t dims;
+		const char *ends;
+	} sizes[] = {
+		{4, 3000, 1, "_c1"},   {3000, 5, 2, "_c1"}, {70, 100, 1, "_c32"}, {90, 70, 2, "_r32"}, {2, 12000, 2, "_r2048"},
+		{1, 16000, 3, "_r2048"}, {5000, 3, 1, "_r2048"}, {0, 40, 1, "_c1"}, {40, 50, 0, "_c1"},
+	};
+	struct gk_random random;
+	char name[GK_HELPER_NAME];
+
+	gk_random_seed(&random, 23);
+	make_numbers(&random, GK_F32);
+	for (size_t i = 0; i < gk_count_of(sizes); i++) {
+		struct gk_plan_step step = {.op = GK_STEP_ASSIST, .dims = sizes[i].dims};
+		struct gk_plan_view folded;
+		int64_t stride = 1;
+
+		step.src = (struct gk_plan_view){.dtype = GK_F32, .rank = 2, .shape = {sizes[i].rows, sizes[i].columns}};
+		step.src.strides[0] = sizes[i].columns;
+		step.src.strides[1] = 1;
+		gk_assist_split(&step, &step.dst, &folded);
+		for (int d = step.dst.rank - 1; d >= 0; d--) {
+			step.dst.strides[d] = stride;
+			stride *= step.dst.shape[d];
+		}
+		ok(assist_once(&step, name) && strstr(name, sizes[i].ends), sizes[i].ends);
+	}
+}
+
 /* ---- fill and flush ---- */
 
 static bool fill_words(const struct kernel *k, uint32_t *words, int64_t count, uint64_t room, int64_t seed)
@@ -457,6 +622,9 @@ int main(void)
 	views_of_many_kinds();
 	views_beyond_32_bits();
 	fills_and_ramps();
+	every_assist_is_as_plain_loops_do_it();
+	sums_cast_first();
+	folds_of_all_sizes();
 	random_fill();
 	flush();
 	return done_testing();

@@ -173,6 +173,56 @@ static const char *find_python(void)
 	return python && system(probe) == 0 ? python : NULL;
 }
 
+/* Of rows x columns elements, folded over dims. */
+static struct gk_plan_step assist(enum gk_assist kind, enum gk_dtype from, enum gk_dtype to, uint32_t dims,
+                                  int64_t rows, int64_t columns)
+{
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .assist = kind, .dims = dims};
+	struct gk_plan_view folded;
+
+	step.src = (struct gk_plan_view){.dtype = from, .rank = 2, .shape = {rows, columns}, .strides = {columns, 1}};
+	gk_assist_split(&step, &step.dst, &folded);
+	step.dst.dtype = to;
+	return step;
+}
+
+/* Every spread of lanes, what folds and what changes, and each kind of number that they compute in. */
+static void every_target_takes_assists(const char *python)
+{
+	static const char *const targets[] = {"sm_80", "sm_90", "sm_100", "gfx90a", "gfx942", "gfx950"};
+	struct gk_plan_step list[] = {
+		assist(GK_ASSIST_SUM, GK_BF16, GK_BF16, 1, 4, 1000),
+		assist(GK_ASSIST_SUM, GK_BOOL, GK_I64, 2, 1000, 100),
+		assist(GK_ASSIST_MAX, GK_F32, GK_F32, 3, 1000, 1000),
+		assist(GK_ASSIST_MIN, GK_F64, GK_F64, 1, 100, 1000),
+		assist(GK_ASSIST_MAX, GK_U16, GK_U16, 2, 1000, 100),
+		assist(GK_ASSIST_ABS, GK_F16, GK_F16, 0, 10, 10),
+		assist(GK_ASSIST_RECIPROCAL, GK_F32, GK_F32, 0, 10, 10),
+	};
+	struct gk_pool_options options = {.python = python, .worker = "worker", .lowered = "/", .lowerings = 2};
+	struct gk_plan plan = {.steps = list, .step_count = gk_count_of(list)};
+	const struct gk_plan *plans[] = {&plan};
+	struct gk_err e = {0};
+	struct gk_loop *loop = gk_loop_new(&e);
+	struct gk_runner *runner = gk_pool_open(loop, &options, &e);
+
+	for (size_t i = 0; i < gk_count_of(targets) && runner; i++) {
+		struct gk_helpers *helpers = gk_helpers_new(loop, runner, targets[i]);
+		char text[80];
+
+		memset(&got, 0, sizeof got);
+		gk_helpers_ask(helpers, plans, 1, told, NULL);
+		while (!got.calls && gk_loop_turn(loop, true))
+			;
+		snprintf(text, sizeof text, "the compilers take sums and their kind for %s", targets[i]);
+		if (!ok(got.calls == 1 && got.count == 3 + gk_count_of(list) && got.is_right, text))
+			printf("# %s\n", got.err);
+		gk_helpers_free(helpers);
+	}
+	gk_runner_close(runner);
+	gk_loop_free(loop);
+}
+
 static void every_target_takes_them(const char *python)
 {
 	static const char *const targets[] = {"sm_80", "sm_90", "sm_100", "gfx90a", "gfx942", "gfx950"};
@@ -213,9 +263,11 @@ int main(void)
 	make_plans();
 	helpers_are_asked_for_once();
 	failures_are_ours_and_not_kept();
-	if (python)
+	if (python) {
 		every_target_takes_them(python);
-	else
+		every_target_takes_assists(python);
+	} else {
 		skip("the compilers take them", "GEAK_PYTHON names none with triton");
+	}
 	return done_testing();
 }
