@@ -12,11 +12,16 @@
  * the compiler turns into vector code; only a block with a failure, or with
  * NaN or infinity in it, is looked at element by element.
  */
-enum { BLOCK = 1024 };
+enum { BLOCK = GK_ULP_BLOCK, LANES = 4 };
 
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef int64_t lane_counts __attribute__((vector_size(LANES * sizeof(int64_t))));
+
+/* BLOCK numbers each; behind count both are 0: loops over whole blocks need no rest. */
 struct block {
-	double got[BLOCK], want[BLOCK];
+	const double *got, *want;
 	int count;
+	double got_room[BLOCK], want_room[BLOCK];
 };
 
 static inline float float_of_bits(uint32_t bits)
@@ -85,6 +90,17 @@ static void widen(enum gk_dtype dtype, const void *base, int64_t start, double *
 	}
 }
 
+/* A block of numbers as doubles: in room, filled up with rest, or where they lie. */
+static const double *wide_block(enum gk_dtype dtype, const void *base, int64_t start, int count, double *room, double rest)
+{
+	if (dtype == GK_F64 && count == BLOCK && (uintptr_t)base % _Alignof(double) == 0)
+		return (const double *)base + start;
+	widen(dtype, base, start, room, count);
+	for (int i = count; i < BLOCK; i++)
+		room[i] = rest;
+	return room;
+}
+
 /* What one comparison needs besides the arrays. */
 struct check {
 	const struct gk_comparison *c;
@@ -99,24 +115,35 @@ static bool has_infinity(enum gk_dtype dtype)
 	       dtype == GK_F8E5M2;
 }
 
+/* Sums in lanes: no addition waits for the one before. What is infinite or NaN is left out. */
+static void add_magnitudes(const double *block, lanes *sum, lane_counts *seen)
+{
+	for (int i = 0; i < BLOCK; i += LANES) {
+		lanes value;
+		lane_counts use;
+
+		memcpy(&value, block + i, sizeof value);
+		value = (lanes)((lane_counts)value & INT64_MAX); /* without its sign */
+		use = value <= DBL_MAX;
+		*seen -= use; /* true is -1 */
+		*sum += (lanes)((lane_counts)value & use);
+	}
+}
+
 static double mean_magnitude(const struct gk_comparison *c, int64_t count)
 {
-	double block[BLOCK], total = 0, finite = 0;
+	double room[BLOCK], total = 0, finite = 0;
+	lanes sums = {0};
+	lane_counts seen = {0};
 
 	for (int64_t start = 0; start < count; start += BLOCK) {
 		int n = count - start < BLOCK ? (int)(count - start) : BLOCK;
-		double sum = 0, seen = 0;
 
-		widen(c->want_dtype, c->want, start, block, n);
-		for (int i = 0; i < n; i++) {
-			double magnitude = fabs(block[i]);
-			bool use = magnitude <= DBL_MAX;
-
-			sum += use ? magnitude : 0;
-			seen += use ? 1 : 0;
-		}
-		total += sum;
-		finite += seen;
+		add_magnitudes(wide_block(c->want_dtype, c->want, start, n, room, INFINITY), &sums, &seen);
+	}
+	for (int lane = 0; lane < LANES; lane++) {
+		total += sums[lane];
+		finite += (double)seen[lane];
 	}
 	return finite > 0 ? total / finite : 0;
 }
@@ -183,39 +210,38 @@ static bool element_is_right(const struct check *k, double got, double want, dou
 	return right;
 }
 
-/* True when every element is right by distance alone; *ratio is raised to the largest error over allowance.
- */
+/* Nearer to 1 than float32 can tell, element_is_right() decides. */
+#define SURELY_RIGHT 0.999f
+
+/* True when every element is surely right by distance alone; *ratio is raised to the largest error over allowance. */
 static bool block_is_right(const struct block *b, double rtol, double atol, double *ratio)
 {
-	double most = 0;
-	int bad = 0;
+	float ratios[BLOCK], most;
 
-	for (int i = 0; i < b->count; i++) {
-		double error = fabs(b->got[i] - b->want[i]);
-		double allowed = rtol * fabs(b->want[i]) + atol;
-		double r = error / allowed;
+	for (int i = 0; i < BLOCK; i++) {
+		float error = (float)fabs(b->got[i] - b->want[i]);
+		float allowed = (float)(rtol * fabs(b->want[i]) + atol);
 
-		bad += !(error <= allowed && allowed <= DBL_MAX);
-		most = r > most ? r : most;
+		ratios[i] = fabsf(error / allowed); /* a NaN loses its sign, so that it is the largest of all */
 	}
-	if (bad == 0 && most > *ratio)
-		*ratio = most;
-	return bad == 0;
+	most = gk_largest_of_block(ratios);
+	if (!(most < SURELY_RIGHT))
+		return false;
+	*ratio = (double)most > *ratio ? (double)most : *ratio;
+	return true;
 }
 
 static bool block_is_equal(const struct block *b)
 {
-	int bad = 0;
-
-	for (int i = 0; i < b->count; i++)
-		bad += !(b->got[i] == b->want[i]);
-	return bad == 0;
+	return memcmp(b->got, b->want, sizeof b->got_room) == 0;
 }
 
 struct tally {
 	struct gk_difference *d;
 	struct gk_wrong_sample sample;
 	double worst; /* ratio of the worst wrong element so far */
+	bool has_ulps;
+	struct gk_ulp_unit unit;
 	int64_t rows, columns;
 };
 
@@ -274,12 +300,25 @@ static void tally_wrong(struct tally *t, const struct gk_comparison *c, int64_t 
 	gk_wrong_sample_add(&t->sample, flat, got, want);
 }
 
+/* What is right beyond the format's range is as near as the format can come. */
+static void count_ulps(const struct check *k, struct tally *t, double got, double want, bool is_right)
+{
+	if (!t->has_ulps)
+		return;
+	if (is_right && fabs(want) > k->largest)
+		gk_ulps_add_exact(&t->d->ulps, 1);
+	else
+		gk_ulps_add_element(&t->d->ulps, t->unit, got, want, is_right);
+}
+
 static void look_at_elements(const struct check *k, const struct block *b, int64_t start, struct tally *t)
 {
 	for (int i = 0; i < b->count; i++) {
 		double ratio = 0;
+		bool is_right = element_is_right(k, b->got[i], b->want[i], &ratio);
 
-		if (!element_is_right(k, b->got[i], b->want[i], &ratio))
+		count_ulps(k, t, b->got[i], b->want[i], is_right);
+		if (!is_right)
 			tally_wrong(t, k->c, start + i, b->got[i], b->want[i], ratio);
 		else if (ratio > t->d->worst_ratio)
 			t->d->worst_ratio = ratio;
@@ -311,11 +350,14 @@ static void look_at_block(const struct check *k, struct block *b, int64_t start,
 		look_at_integers(k, start, b->count, t);
 		return;
 	}
-	widen(k->c->dtype, k->c->got, start, b->got, b->count);
-	widen(k->c->want_dtype, k->c->want, start, b->want, b->count);
-	if (k->exact ? block_is_equal(b) : block_is_right(b, k->rtol, k->atol, &t->d->worst_ratio))
-		return;
-	look_at_elements(k, b, start, t);
+	b->got = wide_block(k->c->dtype, k->c->got, start, b->count, b->got_room, 0);
+	b->want = wide_block(k->c->want_dtype, k->c->want, start, b->count, b->want_room, 0);
+	if (!(k->exact ? block_is_equal(b) : block_is_right(b, k->rtol, k->atol, &t->d->worst_ratio)))
+		look_at_elements(k, b, start, t);
+	else if (k->exact && t->has_ulps)
+		gk_ulps_add_exact(&t->d->ulps, b->count);
+	else if (t->has_ulps)
+		gk_ulps_add_block(&t->d->ulps, t->unit, b->got, b->want, b->count);
 }
 
 static int64_t count_elements(const struct gk_comparison *c)
@@ -348,6 +390,9 @@ bool gk_compare(const struct gk_comparison *c, struct gk_difference *d)
 
 	memset(d, 0, sizeof *d);
 	t->d = d;
+	t->has_ulps = gk_dtype_is_float(c->dtype);
+	if (t->has_ulps)
+		t->unit = gk_ulp_unit(c->dtype);
 	d->count = count;
 	d->scale = mean_magnitude(c, count);
 	k = check_new(c, d->scale);
@@ -409,6 +454,8 @@ json_t *gk_difference_json(const struct gk_difference *d, int rank)
 	json_object_set_new(o, "wrong", json_integer(d->wrong));
 	json_object_set_new(o, "scale", number_json(d->scale));
 	json_object_set_new(o, "worst_ratio", number_json(d->worst_ratio));
+	if (d->ulps.count)
+		json_object_set_new(o, "ulp", gk_ulps_json(&d->ulps));
 	if (d->wrong == 0)
 		return o;
 	json_object_set_new(o, "first", index_json(d->first, rank));

@@ -19,6 +19,7 @@
 
 #include "fact/tensor.h"
 #include "judge/tolerance.h"
+#include "judge/ulp.h"
 
 #define GK_MAP_SIDE 32
 
@@ -66,13 +67,14 @@ struct gk_difference {
 	char words[512];                       /* pattern and place in words; "" when nothing is wrong */
 	int32_t map[GK_MAP_SIDE][GK_MAP_SIDE]; /* wrong elements by cell, rows (leading dims) x last dim */
 	int map_rows, map_columns;
+	struct gk_ulps ulps; /* of all elements, right and wrong; of float outputs */
 };
 
 /* Fills *difference; returns true when nothing is wrong. Never fails. */
 bool gk_compare(const struct gk_comparison *comparison, struct gk_difference *difference);
 
 /*
- * {"count", "wrong", "scale", "worst_ratio"}, and when something is wrong {"first", "first_got",
+ * {"count", "wrong", "scale", "worst_ratio", "ulp" (of floats: ulp.h)}, and when something is wrong {"first", "first_got",
  * "first_want", "worst", "got", "want", "max_abs", "max_rel", "pattern", "words", "map": rows of counts}; new
  * reference. NaN and infinities are the strings "nan", "inf", "-inf".
  */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static double smallest_subnormal(enum gk_dtype dtype)
+double gk_smallest_subnormal(enum gk_dtype dtype)
 {
 	static const int exponents[GK_DTYPE_COUNT] = {
 		[GK_F16] = -24,        [GK_BF16] = -133,      [GK_F32] = -149,
@@ -53,7 +53,7 @@ struct gk_tolerance gk_tolerance_row(enum gk_dtype dtype, enum gk_operation oper
 	eps = gk_dtype_epsilon(dtype);
 	t.rtol = rtol * eps;
 	t.spread = spread * eps;
-	t.atol = smallest_subnormal(dtype);
+	t.atol = gk_smallest_subnormal(dtype);
 	return t;
 }
 

@@ -60,6 +60,9 @@ struct gk_tolerance gk_tolerance_row(enum gk_dtype dtype, enum gk_operation oper
  * exact. */
 struct gk_tolerance gk_tolerance_of(const struct gk_task *task, const struct gk_case *c, enum gk_dtype dtype);
 
+/* The smallest positive number of a float format. */
+double gk_smallest_subnormal(enum gk_dtype dtype);
+
 /* Bits of significand of the next lower precision: f64 24, f32 11, f16 8, bf16 4, fp8 one less; 0: none
  * below. */
 int gk_lower_precision(enum gk_dtype dtype);
