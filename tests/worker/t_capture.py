@@ -281,6 +281,31 @@ def an_autotuned_kernel_is_a_choice_of_what_compiles() -> None:
 
 
 @test
+def configurations_share_a_text_where_their_options_do_not_matter() -> None:
+    text = """
+        @triton.autotune([triton.Config({}, num_warps=w, num_stages=s) for w in (1, 2, 4) for s in (1, 2)], key=["n"])
+        @triton.jit
+        def copy(x, out, n, B: tl.constexpr):
+            at = tl.program_id(0) * B + tl.arange(0, B)
+            tl.store(out + at, tl.load(x + at, mask=at < n)PLUS, mask=at < n)
+
+        def run(x):
+            out = torch.empty_like(x)
+            copy[(triton.cdiv(x.numel(), 64),)](x, out, x.numel(), B=64)
+            return out
+        """
+
+    def kernels(plus: str) -> "tuple[int, int]":
+        result = capture(source(text.replace("PLUS", plus)), "run", [tensor("x", 200)], target="sm_90")
+        one(result)
+        all_kernels = result.plan["kernels"]
+        return len(all_kernels), len({kernel["ttir"] for kernel in all_kernels})
+
+    assert kernels("") == (6, 1), "six kernels, one text"
+    assert kernels(" + tl.extra.cuda.num_warps()") == (6, 3), "a text that has the warps in it is one for each number"
+
+
+@test
 def a_picked_variant_is_a_plain_launch() -> None:
     result = capture(MATMUL, "matmul", [tensor("a", 128, 64), tensor("b", 64, 256)], pick=[1])
     one(result)

@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 import struct
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 import torch
 import triton
@@ -99,8 +99,72 @@ def _type_alone(text: str) -> str:
 # ---- compiling to Triton IR ----
 
 
+class Watched:
+    """Options as Triton's first stage sees them, and which of them it has looked at."""
+
+    def __init__(self, options: Any) -> None:
+        self.values: Dict[str, Any] = dict(options.__dict__)
+        self.read: Set[str] = set()
+        watch = self.watch
+
+        class Options(type(options)):  # type: ignore[misc]
+            def __getattribute__(self, name: str) -> Any:
+                watch(name)
+                return super().__getattribute__(name)
+
+        self.options = object.__new__(Options)
+        object.__getattribute__(self.options, "__dict__").update(self.values)
+
+    def watch(self, name: str) -> None:
+        if name in self.values:
+            self.read.add(name)
+        elif name not in ("__class__", "hash"):  # a method may look at any
+            self.read.update(self.values)
+
+
+class Metadata(Dict[str, Any]):
+    """The same, where Triton hands them on as a dictionary."""
+
+    def __init__(self, watched: Watched) -> None:
+        super().__init__(watched.values)
+        self.watched = watched
+
+    def __getitem__(self, name: str) -> Any:
+        self.watched.watch(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.watched.watch(name)
+        return super().get(name, default)
+
+
 def to_ttir(src: Any, target: Any, options: Any) -> str:
     """The text of a kernel after Triton's own first stage for the target. Raises what Triton raises."""
+    return first_stage(src, target, Watched(options))
+
+
+class FirstStage:
+    """
+    Texts by what they hang on: most autotune configurations differ in options (warps, stages) that this stage never
+    looks at, and their text is one.
+    """
+
+    def __init__(self) -> None:
+        self.known: Dict[Tuple[str, str], List[Tuple[Dict[str, Any], str]]] = {}
+
+    def text(self, src: Any, target: Any, options: Any) -> str:
+        entries = self.known.setdefault((src.hash(), str(target)), [])
+        for read, text in entries:
+            if all(name in options.__dict__ and options.__dict__[name] == value for name, value in read.items()):
+                return text
+        watched = Watched(options)
+        text = first_stage(src, target, watched)
+        entries.append(({name: watched.values[name] for name in watched.read}, text))
+        return text
+
+
+def first_stage(src: Any, target: Any, watched: Watched) -> str:
+    options: Any = watched.options
     backend = triton_compiler.make_backend(target)
     context = triton_compiler.ir.context()
     triton_compiler.ir.load_dialects(context)
@@ -120,7 +184,7 @@ def to_ttir(src: Any, target: Any, options: Any) -> str:
         backend.add_stages(stages, options, language)
     else:
         backend.add_stages(stages, options)
-    return str(stages["ttir"](module, dict(options.__dict__)))
+    return str(stages["ttir"](module, Metadata(watched)))
 
 
 class Compiler:
@@ -131,6 +195,7 @@ class Compiler:
         self.device, self.recorder, self.own_path = device, recorder, own_path
         self.own_text = None if own_text is None else bare(own_text)
         self.kernels: Dict[Tuple[str, str], Kernel] = {}
+        self.first = FirstStage()
         self.compiling: Any = None  # the source that is being compiled: an error in it is reported with its line
 
     def __call__(self, src: Any, target: Any = None, options: Any = None, **_: Any) -> "Recorded":
@@ -147,7 +212,7 @@ class Compiler:
         self._check_origin(src, recorder)
         parsed = backend.parse_options(dict(options or {}))
         self._check_options(options or {}, backend, recorder)
-        kernel = Kernel(to_ttir(src, target, parsed), self.requested(parsed))
+        kernel = Kernel(self.first.text(src, target, parsed), self.requested(parsed))
         kernel = self.kernels.setdefault(kernel.key, kernel)
         if "tt.print" in kernel.ttir:
             recorder.note(f"kernel {kernel.name} prints")
