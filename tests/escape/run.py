@@ -179,11 +179,9 @@ def control(names: List[str]) -> None:
 
 
 def candidate(name: str, words: Dict[str, Any]) -> str:
-    with open(os.path.join(HERE, "attempts.py"), encoding="utf-8") as file:
-        head = file.read().split('\nif __name__ == "__main__":')[0]
     with open(os.path.join(TASK, "reference.py"), encoding="utf-8") as file:
         tail = file.read()
-    return f"{head}\nRESULT = play({name!r}, {words!r})\nraise RuntimeError(RESULT)\n{tail}"
+    return f"{attempts.text()}\nRESULT = play({name!r}, {words!r})\nraise RuntimeError(RESULT)\n{tail}"
 
 
 class Geak:
