@@ -25,6 +25,8 @@
 #define PROCESSES    256
 #define FILE_BYTES   ((int64_t)256 << 20)
 #define OUTPUT_BYTES ((int64_t)64 << 20)
+#define DEVICE_BYTES ((int64_t)32 << 30)
+#define DEVICE_PROCESSES 4096 /* threads of a driver, and a compiler for each configuration */
 #define TAIL_BYTES   ((size_t)64 << 10)
 #define CHUNK_BYTES  ((size_t)64 << 10)
 #define LARGE_BYTES  ((uint64_t)1 << 20)
@@ -37,7 +39,9 @@
 struct capture_job {
 	struct job job;
 	json_t *request;
-	int source;
+	enum gk_wire_type asks;
+	int fds[GK_WIRE_MAX_BLOBS]; /* the source, places for two pipes, then the data of one that runs for real; owned */
+	size_t fd_count;
 	int64_t output_bytes;
 	gk_capture_fn *fn;
 	void *ctx;
@@ -265,6 +269,7 @@ static void reset(struct capture_job *c)
 	close_run(c);
 	claims_release(&c->claims);
 	claims_init(&c->claims);
+	c->claims.may_run = c->asks == GK_WIRE_CONTAIN;
 	gk_buf_clear(&c->tail);
 	c->output_total = 0;
 	c->is_decided = c->is_killed = c->has_exited = false;
@@ -276,16 +281,16 @@ static int send(struct job *job, struct peer *peer, struct gk_err *e)
 	struct capture_job *c = of(job);
 	gk_fd_auto result = -1;
 	gk_fd_auto stdio = -1;
-	int fds[3];
+	int fds[GK_WIRE_MAX_BLOBS];
 
 	reset(c);
 	if (open_pipe(c, &c->result, &c->result_watch, result_ready, &result, e) < 0 ||
 	    open_pipe(c, &c->stdio, &c->stdio_watch, stdio_ready, &stdio, e) < 0)
 		return -1;
-	fds[0] = c->source;
+	memcpy(fds, c->fds, sizeof fds);
 	fds[1] = result;
 	fds[2] = stdio;
-	return gk_frame_put(&peer->writer, GK_WIRE_CAPTURE, true, job->id, c->request, fds, 3, e);
+	return gk_frame_put(&peer->writer, c->asks, true, job->id, c->request, fds, c->fd_count, e);
 }
 
 static void deliver(struct job *job)
@@ -317,7 +322,8 @@ static void release(struct job *job)
 	if (is_large) /* else what lives on above it would keep the hole */
 		malloc_trim(0);
 	gk_buf_release(&c->tail);
-	gk_fd_close(&c->source);
+	for (size_t i = 0; i < c->fd_count; i++)
+		gk_fd_close(&c->fds[i]);
 	json_decref(c->request);
 }
 
@@ -328,41 +334,99 @@ static int64_t or_else(int64_t value, int64_t standard)
 	return value > 0 ? value : standard;
 }
 
-static json_t *request_json(const struct gk_capture_request *q, int64_t wall_ms)
+static json_t *limits_json(const struct gk_capture_limits *l, int64_t wall_ms)
 {
-	const struct gk_capture_limits *l = &q->limits;
-	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
-	json_t *limits = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "wall_ms", (json_int_t)wall_ms, "cpu_s",
-	                           (json_int_t)or_else(l->cpu_s, (wall_ms + 999) / 1000), "memory_bytes",
-	                           (json_int_t)or_else(l->memory_bytes, MEMORY_BYTES), "processes",
-	                           (json_int_t)or_else(l->processes, PROCESSES), "file_bytes",
-	                           (json_int_t)or_else(l->file_bytes, FILE_BYTES), "output_bytes",
-	                           (json_int_t)or_else(l->output_bytes, OUTPUT_BYTES));
-
-	return json_pack("{s:O, s:s, s:s, s:n, s:O, s:o, s:o}", "entry", q->entry, "target", q->target,
-	                 "salt", q->salt, "pick", "cases", q->cases, "allow", allow, "limits", limits);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "wall_ms", (json_int_t)wall_ms, "cpu_s",
+	                 (json_int_t)or_else(l->cpu_s, (wall_ms + 999) / 1000), "memory_bytes",
+	                 (json_int_t)or_else(l->memory_bytes, MEMORY_BYTES), "processes",
+	                 (json_int_t)or_else(l->processes, PROCESSES), "file_bytes",
+	                 (json_int_t)or_else(l->file_bytes, FILE_BYTES), "output_bytes",
+	                 (json_int_t)or_else(l->output_bytes, OUTPUT_BYTES));
 }
 
-uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
-                       void *ctx)
+/* Takes request over. */
+static struct capture_job *make(struct pool *pool, enum role role, enum gk_wire_type asks, int64_t wall_ms,
+                                const struct gk_capture_limits *limits, json_t *request)
 {
 	struct capture_job *c = gk_alloc(sizeof *c);
-	struct pool *pool = (struct pool *)runner;
-	int64_t wall_ms = or_else(request->limits.wall_ms, pool->capture_ms);
-	struct gk_err e;
 
-	job_init(&c->job, pool, ROLE_ZYGOTE, &capture_ops, wall_ms);
-	c->fn = fn;
-	c->ctx = ctx;
+	job_init(&c->job, pool, role, &capture_ops, wall_ms);
+	c->asks = asks;
 	c->result = c->stdio = c->pidfd = -1;
-	c->output_bytes = or_else(request->limits.output_bytes, OUTPUT_BYTES);
+	for (size_t i = 0; i < gk_count_of(c->fds); i++)
+		c->fds[i] = -1;
+	c->fd_count = 3;
+	c->output_bytes = or_else(limits->output_bytes, OUTPUT_BYTES);
 	c->tail.ceiling = TAIL_BYTES + 2 * CHUNK_BYTES;
 	claims_init(&c->claims);
-	c->request = request_json(request, wall_ms);
-	c->source = gk_memfd_from("candidate", request->source, request->size, &e);
-	if (c->source < 0)
+	c->request = request;
+	return c;
+}
+
+static uint64_t start(struct capture_job *c, const char *source, size_t size, gk_capture_fn *fn, void *ctx)
+{
+	struct gk_err e;
+
+	c->fn = fn;
+	c->ctx = ctx;
+	c->fds[0] = gk_memfd_from("candidate", source, size, &e);
+	if (c->fds[0] < 0)
 		job_fail(&c->job, &e);
-	if (strcmp(request->target, "cpu") != 0) /* its kernels will be lowered: meanwhile the first worker starts */
-		crew_warm(&pool->crews[ROLE_LOWERING]);
 	return job_submit(&c->job);
+}
+
+uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *q, gk_capture_fn *fn, void *ctx)
+{
+	struct pool *pool = (struct pool *)runner;
+	int64_t wall_ms = or_else(q->limits.wall_ms, pool->capture_ms);
+	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
+	json_t *request = json_pack("{s:O, s:s, s:s, s:n, s:O, s:o, s:o}", "entry", q->entry, "target", q->target, "salt",
+	                            q->salt, "pick", "cases", q->cases, "allow", allow, "limits",
+	                            limits_json(&q->limits, wall_ms));
+	struct capture_job *c = make(pool, ROLE_ZYGOTE, GK_WIRE_CAPTURE, wall_ms, &q->limits, request);
+
+	if (strcmp(q->target, "cpu") != 0) /* its kernels will be lowered: meanwhile the first worker starts */
+		crew_warm(&pool->crews[ROLE_LOWERING]);
+	return start(c, q->source, q->size, fn, ctx);
+}
+
+/* ---- for real ---- */
+
+static void add_fds(struct capture_job *c, const int *fds, size_t count)
+{
+	struct gk_err e;
+
+	for (size_t i = 0; i < count; i++) {
+		if (c->fd_count == gk_count_of(c->fds))
+			gk_bug("a contained run with more than %d descriptors", GK_CONTAIN_MAX_FDS);
+		c->fds[c->fd_count] = job_copy_fd(fds[i], &e);
+		if (c->fds[c->fd_count++] < 0)
+			job_fail(&c->job, &e);
+	}
+}
+
+/* A driver's address space and its threads are no measure of what a candidate takes. */
+static struct gk_capture_limits real_limits(const struct pool *pool, const struct gk_capture_limits *asked)
+{
+	struct gk_capture_limits limits = *asked;
+	bool has_device = strcmp(pool->device, "cpu") != 0;
+
+	limits.memory_bytes = or_else(limits.memory_bytes, has_device ? DEVICE_BYTES : MEMORY_BYTES);
+	limits.processes = or_else(limits.processes, has_device ? DEVICE_PROCESSES : PROCESSES);
+	return limits;
+}
+
+uint64_t contain_start(struct gk_runner *runner, const struct gk_contain_request *q, gk_capture_fn *fn, void *ctx)
+{
+	struct pool *pool = (struct pool *)runner;
+	struct gk_capture_limits limits = real_limits(pool, &q->limits);
+	int64_t wall_ms = or_else(limits.wall_ms, pool->capture_ms);
+	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
+	json_t *request = json_pack("{s:O, s:s, s:O, s:o, s:i, s:o}", "entry", q->entry, "target", q->target, "calls",
+	                            q->calls, "allow", allow, "timed", q->timed, "limits", limits_json(&limits, wall_ms));
+	struct capture_job *c = make(pool, ROLE_CONTAINED, GK_WIRE_CONTAIN, wall_ms, &limits, request);
+
+	add_fds(c, q->input_fds, q->input_count);
+	add_fds(c, q->output_fds, q->output_count);
+	return start(c, q->source, q->size, fn, ctx);
 }

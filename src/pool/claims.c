@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 
@@ -101,6 +102,7 @@ static int take_claim(struct claims *claims, struct gk_frame *frame, enum gk_cla
 	if (claims->list.count == MAX_CLAIMS)
 		return bad(claims, "more than %d claims", MAX_CLAIMS);
 	claim.json = json_incref(kind == GK_CLAIM_PLAN ? plan : frame->doc.root);
+	claim.came_ns = gk_clock_ns();
 	gk_vec_push(&claims->list, claim);
 	return 0;
 }
@@ -124,6 +126,10 @@ static int take_frame(struct claims *claims, struct gk_frame *frame)
 		return take_claim(claims, frame, GK_CLAIM_CANNOT);
 	case GK_WIRE_RAISED:
 		return take_claim(claims, frame, GK_CLAIM_RAISED);
+	case GK_WIRE_RAN:
+		return claims->may_run ? take_claim(claims, frame, GK_CLAIM_RAN) : bad(claims, "a capture may not say ran");
+	case GK_WIRE_MARK:
+		return claims->may_run ? take_claim(claims, frame, GK_CLAIM_MARK) : bad(claims, "a capture may not say mark");
 	case GK_WIRE_END:
 		claims->is_complete = json_is_true(json_object_get(frame->doc.root, "complete"));
 		return 0;

@@ -12,6 +12,7 @@ struct claims {
 	struct GK_VEC(struct gk_claim) list;
 	size_t blob_bytes;
 	uint64_t drained; /* bytes after the claims had become bad */
+	bool may_run; /* of a process that runs for real: ran and mark are allowed */
 	bool is_complete, is_bad, is_flood;
 	char malformed[512];
 };

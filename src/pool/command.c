@@ -61,6 +61,23 @@ static void add_all(struct command *command)
 			gk_vec_push(&command->environment, gk_strdup(*variable));
 }
 
+static bool is_for_candidates(enum role role)
+{
+	return role == ROLE_ZYGOTE || role == ROLE_CONTAINED;
+}
+
+/* A candidate that runs for real: on the GPU, or on Triton's interpreter, which must be known before triton is loaded. */
+static void add_real(const struct pool *pool, struct command *command)
+{
+	bool has_device = strcmp(pool->device, "cpu") != 0;
+
+	add(command, "GEAK_DEVICE=%s", pool->device);
+	if (has_device)
+		add_gpu(command);
+	else
+		add(command, "TRITON_INTERPRET=1");
+}
+
 static void add_python(struct pool *pool, enum role role, struct command *command)
 {
 	/* Candidates' order of sets must not vary, and threads do not survive the forks of a zygote. */
@@ -76,17 +93,21 @@ static void add_python(struct pool *pool, enum role role, struct command *comman
 		return;
 	for (size_t i = 0; i < gk_count_of(one_thread); i++)
 		add(command, "%s=1", one_thread[i]);
-	add(command, "CUDA_VISIBLE_DEVICES=");
-	add(command, "HIP_VISIBLE_DEVICES=");
+	if (role == ROLE_CONTAINED) {
+		add_real(pool, command);
+	} else {
+		add(command, "CUDA_VISIBLE_DEVICES=");
+		add(command, "HIP_VISIBLE_DEVICES=");
+	}
 	if (pool->tmp_folder)
 		add(command, "TMPDIR=%s", pool->tmp_folder);
 	if (pool->box)
 		add(command, "GEAK_BOX=%s", pool->box);
 	if (pool->tmp_folder)
 		add(command, "GEAK_TMP=%s", pool->tmp_folder);
-	if (role == ROLE_ZYGOTE && pool->group.fd >= 0)
+	if (is_for_candidates(role) && pool->group.fd >= 0)
 		add(command, "GEAK_GROUP_FD=4");
-	if (role == ROLE_ZYGOTE && gk_box_demanded() == GK_CONTAIN_STRICT)
+	if (is_for_candidates(role) && gk_box_demanded() == GK_CONTAIN_STRICT)
 		add(command, "GEAK_BOX_NEED=%d", GK_BOX_STRICT);
 }
 

@@ -17,7 +17,7 @@
 #define MAX_DEATHS 3
 #define PAUSE_MS   200 /* doubles with every death */
 
-const char *const role_names[] = {"zygote", "oracle", "lowering", "launcher", NULL};
+const char *const role_names[] = {"zygote", "oracle", "lowering", "launcher", "contained", NULL};
 
 /* ---- jobs ---- */
 
@@ -62,6 +62,18 @@ static void deliver(void *ctx)
 	free(job);
 }
 
+/* A GPU serves launchers or a candidate that runs for real: whoever is done lets the others have it. */
+static void wake_all(struct crew *crew)
+{
+	struct pool *pool = crew->pool;
+
+	crew_wake(crew);
+	if (crew->role == ROLE_CONTAINED)
+		crew_wake(&pool->crews[ROLE_LAUNCHER]);
+	else if (crew->role == ROLE_LAUNCHER && pool->crews[ROLE_CONTAINED].waiting.count)
+		crew_wake(&pool->crews[ROLE_CONTAINED]);
+}
+
 void job_finish(struct job *job)
 {
 	if (job->is_finished)
@@ -72,7 +84,7 @@ void job_finish(struct job *job)
 	if (job->peer) {
 		job_list_remove(&job->peer->jobs, job);
 		job->peer = NULL;
-		crew_wake(job->crew);
+		wake_all(job->crew);
 	}
 	gk_loop_defer(job->pool->loop, deliver, job);
 }
@@ -138,9 +150,37 @@ static bool can_take(const struct peer *peer, const struct job *job)
 	return job->deaths ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
 }
 
+static bool is_busy(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->peers.count; i++)
+		if (crew->peers.items[i]->jobs.count)
+			return true;
+	return false;
+}
+
+static bool is_ready(const struct crew *crew)
+{
+	return crew->peers.count && crew->peers.items[0]->slots;
+}
+
+/* Neither disturbs the other's times. Who runs for real comes first: there are few of them. */
+static bool has_device(const struct crew *crew)
+{
+	const struct crew *real = &crew->pool->crews[ROLE_CONTAINED];
+
+	if (strcmp(crew->pool->device, "cpu") == 0)
+		return true;
+	if (crew->role == ROLE_CONTAINED)
+		return !is_busy(&crew->pool->crews[ROLE_LAUNCHER]);
+	return crew->role != ROLE_LAUNCHER || !(is_busy(real) || (real->waiting.count && is_ready(real)));
+}
+
 static struct peer *find_peer(const struct crew *crew, const struct job *job)
 {
 	struct peer *best = NULL;
+
+	if (!has_device(crew))
+		return NULL;
 
 	for (size_t i = 0; i < crew->peers.count; i++) {
 		struct peer *peer = crew->peers.items[i];
@@ -293,7 +333,7 @@ void crew_lost_peer(struct crew *crew, struct peer *peer, const struct gk_err *w
 	}
 	if (!is_explained && !crew->is_refused)
 		count_death(crew, why);
-	crew_wake(crew);
+	wake_all(crew);
 }
 
 void crew_refuse(struct crew *crew, const struct gk_err *why)

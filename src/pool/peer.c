@@ -472,7 +472,7 @@ static int start_process(struct peer *peer, struct command *command, struct gk_e
 	int theirs[3] = {-1, -1, -1};
 	int code = open_streams(peer, command, &spawn, theirs, e);
 
-	if (peer->crew->role == ROLE_ZYGOTE && pool->group.fd >= 0)
+	if ((peer->crew->role == ROLE_ZYGOTE || peer->crew->role == ROLE_CONTAINED) && pool->group.fd >= 0)
 		gk_spawn_fd(&spawn, pool->group.fd, GROUP_FD);
 	if (code == 0)
 		code = gk_spawn(&spawn, &peer->child, e);

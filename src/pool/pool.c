@@ -107,6 +107,21 @@ static const struct gk_runner_ops ops = {
 	.lower = lower_start,
 	.execute = execute_start,
 	.time = time_start,
+	.contain = contain_start,
+	.cancel = cancel,
+	.facts = facts,
+	.close = close_pool,
+};
+
+/* A GPU elsewhere: what runs for real would need it here. */
+static const struct gk_runner_ops ops_elsewhere = {
+	.lint = oracle_lint,
+	.inputs = oracle_inputs,
+	.expected = oracle_expected,
+	.capture = capture_start,
+	.lower = lower_start,
+	.execute = execute_start,
+	.time = time_start,
 	.cancel = cancel,
 	.facts = facts,
 	.close = close_pool,
@@ -183,6 +198,9 @@ static void copy_options(struct pool *pool, const struct gk_pool_options *option
 	pool->lower_ms = deadline(options->lower_ms, "GEAK_LOWER_SECONDS", LOWER_MS);
 	pool->crews[ROLE_ZYGOTE].max_slots = options->captures > 0 ? options->captures : 0;
 	pool->crews[ROLE_ZYGOTE].max_peers = 1;
+	pool->crews[ROLE_CONTAINED].max_peers = 1;
+	/* a GPU is used by one process at a time; interpreters share the cores */
+	pool->crews[ROLE_CONTAINED].max_slots = strcmp(pool->device, "cpu") == 0 ? 0 : 1;
 	pool->crews[ROLE_ORACLE].max_peers = options->oracles > 0 ? options->oracles : 1;
 	pool->crews[ROLE_LOWERING].max_peers = options->lowerings > 0 ? options->lowerings : 1;
 	pool->crews[ROLE_LAUNCHER].max_peers = options->launchers > 0 ? options->launchers : 1;
@@ -195,6 +213,8 @@ struct gk_runner *gk_pool_open(struct gk_loop *loop, const struct gk_pool_option
 	pool->runner.ops = &ops;
 	pool->loop = loop;
 	copy_options(pool, options);
+	if (pool->launcher && strcmp(pool->device, "cpu") != 0)
+		pool->runner.ops = &ops_elsewhere;
 	lowered_open(&pool->lowered, options->lowered, options->lowered_bytes);
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		pool->crews[i].pool = pool;

@@ -50,6 +50,8 @@ struct gk_inputs_request {
 	json_t *params; /* the case's parameters (gk_case.params) */
 	uint64_t seed;  /* 63 bits are used */
 	const char *distribution;
+	json_t *specials, *ordinary; /* arrays of special values and of the tensors without any, or NULL */
+	bool misaligned;
 };
 struct gk_expected_request {
 	const char *task_folder;
@@ -98,11 +100,12 @@ struct gk_captured_module {
 	size_t size;
 };
 /* What the candidate's process claims, in the order it came. json is the frame's: docs/protocol.md. */
-enum gk_claim_kind { GK_CLAIM_PLAN, GK_CLAIM_CANNOT, GK_CLAIM_RAISED };
+enum gk_claim_kind { GK_CLAIM_PLAN, GK_CLAIM_CANNOT, GK_CLAIM_RAISED, GK_CLAIM_RAN, GK_CLAIM_MARK };
 struct gk_claim {
 	enum gk_claim_kind kind;
 	int64_t case_index; /* -1: at import */
 	json_t *json;       /* PLAN: the plan itself; else the frame's object */
+	int64_t came_ns;    /* by our clock */
 };
 struct gk_capture_result {
 	const struct gk_err *err;
@@ -121,6 +124,31 @@ struct gk_capture_result {
 	int64_t cpu_ms, max_rss_bytes, wall_ms;
 };
 typedef void gk_capture_fn(void *ctx, const struct gk_capture_result *result);
+
+/* ---- contain: the candidate's Python for real, on data, in the sandbox with the device ---- */
+
+/*
+ * One process, the entry called once for each of calls. The result is that of
+ * a capture, with claims RAN (one for each call, case_index is its number), RAISED and
+ * MARK. Its whole tree has ended when the callback runs: nobody can write into
+ * output_fds any more, and the caller may read them.
+ */
+struct gk_contain_request {
+	json_t *entry;      /* {"name", "params"} */
+	json_t *calls;      /* [{"args": [arg], "outputs": [bytes of each memory file]}]; of arg "in_place": true may be
+	                       written */
+	json_t *allow;      /* array of schema names, or NULL */
+	const char *target;
+	const char *source;
+	size_t size;
+	const int *input_fds;  /* storages of the tensor args, call by call */
+	size_t input_count;
+	const int *output_fds; /* writable, dense, of their final size; call by call */
+	size_t output_count;   /* both together at most GK_CONTAIN_MAX_FDS */
+	int timed;             /* end to end: so many calls back to back, over the inputs in turn; 0: none */
+	struct gk_capture_limits limits;
+};
+#define GK_CONTAIN_MAX_FDS 58
 
 /* ---- lower: a kernel's IR, to a code object ---- */
 
@@ -246,6 +274,8 @@ struct gk_runner_ops {
 	void (*close)(struct gk_runner *runner); /* frees; no callback runs any more */
 	uint64_t (*lower)(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
 	uint64_t (*time)(struct gk_runner *runner, const struct gk_time_request *request, gk_time_fn *fn, void *ctx);
+	/* NULL: nothing can be run for real. */
+	uint64_t (*contain)(struct gk_runner *runner, const struct gk_contain_request *request, gk_capture_fn *fn, void *ctx);
 };
 /* First member of every runner's own struct. */
 struct gk_runner {
@@ -293,6 +323,17 @@ static inline uint64_t gk_runner_time(struct gk_runner *r, const struct gk_time_
                                       void *ctx)
 {
 	return r->ops->time(r, q, fn, ctx);
+}
+
+static inline bool gk_runner_can_contain(const struct gk_runner *r)
+{
+	return r->ops->contain != NULL;
+}
+
+static inline uint64_t gk_runner_contain(struct gk_runner *r, const struct gk_contain_request *q, gk_capture_fn *fn,
+                                         void *ctx)
+{
+	return r->ops->contain(r, q, fn, ctx);
 }
 
 static inline void gk_runner_cancel(struct gk_runner *r, uint64_t id)

@@ -25,7 +25,7 @@
 #include "pool.h"
 #include "wire/frame.h"
 
-enum role { ROLE_ZYGOTE, ROLE_ORACLE, ROLE_LOWERING, ROLE_LAUNCHER, ROLE_COUNT };
+enum role { ROLE_ZYGOTE, ROLE_ORACLE, ROLE_LOWERING, ROLE_LAUNCHER, ROLE_CONTAINED, ROLE_COUNT };
 extern const char *const role_names[]; /* as in hello */
 
 struct good_plan;
@@ -147,6 +147,7 @@ uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_requ
                          gk_tensors_fn *fn, void *ctx);
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
                        void *ctx);
+uint64_t contain_start(struct gk_runner *runner, const struct gk_contain_request *request, gk_capture_fn *fn, void *ctx);
 uint64_t lower_start(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
 void good_plan_free(struct good_plan *good);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,

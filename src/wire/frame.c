@@ -19,6 +19,7 @@ static const struct {
 	{GK_WIRE_INPUTS, "inputs"},     {GK_WIRE_EXPECTED, "expected"}, {GK_WIRE_TENSORS, "tensors"},
 	{GK_WIRE_LINT, "lint"},         {GK_WIRE_LINTED, "linted"},     {GK_WIRE_EXECUTE, "execute"},
 	{GK_WIRE_EXECUTED, "executed"}, {GK_WIRE_NEED, "need"},
+	{GK_WIRE_CONTAIN, "contain"},   {GK_WIRE_RAN, "ran"},           {GK_WIRE_MARK, "mark"},
 	{GK_WIRE_TIME, "time"},         {GK_WIRE_TIMED, "timed"},
 };
 

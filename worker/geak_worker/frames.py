@@ -26,6 +26,7 @@ MAX_BLOB_BYTES = 32 << 20
 TYPES = {
     "hello": 1, "cancel": 2, "error": 3, "log": 4,
     "capture": 10, "spawned": 11, "exited": 12, "ttir": 13, "plan": 14, "cannot": 15, "raised": 16, "end": 17,
+    "contain": 18, "ran": 19, "mark": 23,
     "lower": 20, "object": 21, "rejected": 22,
     "inputs": 30, "expected": 31, "tensors": 32, "lint": 33, "linted": 34,
     "execute": 40, "executed": 41, "need": 42, "time": 43, "timed": 44,
