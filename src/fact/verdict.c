@@ -18,6 +18,7 @@ void gk_verdict_release(struct gk_verdict *verdict)
 		json_decref(verdict->cases[i].samples);
 	}
 	json_decref(verdict->notes);
+	json_decref(verdict->ulp);
 	json_decref(verdict->counts);
 	json_decref(verdict->kernels);
 	gk_arena_release(&verdict->arena);
@@ -118,6 +119,7 @@ json_t *gk_verdict_to_json(const struct gk_verdict *verdict)
 	json_object_set_new(object, "ms", spent_to_json(&verdict->spent));
 	json_object_set_new(object, "cases", cases);
 	json_object_set_new(object, "notes", or_null(verdict->notes));
+	json_object_set_new(object, "ulp", or_null(verdict->ulp));
 	json_object_set_new(object, "counts", or_null(verdict->counts));
 	json_object_set_new(object, "lower_ms", json_real(verdict->lower_ms));
 	json_object_set_new(object, "kernels", or_null(verdict->kernels));
@@ -247,6 +249,7 @@ static int read_verdict(const struct gk_node *at, struct gk_verdict *verdict, st
 		{"ms", GK_FIELD_NODE, offsetof(struct gk_verdict, spent), false, 0, 0, NULL, read_spent},
 		{"cases", GK_FIELD_NODE, 0, true, 0, 0, NULL, skip_node},
 		{"notes", GK_FIELD_NODE, offsetof(struct gk_verdict, notes), false, 0, 0, NULL, read_any},
+		{"ulp", GK_FIELD_NODE, offsetof(struct gk_verdict, ulp), false, 0, 0, NULL, read_any},
 		{"counts", GK_FIELD_NODE, offsetof(struct gk_verdict, counts), false, 0, 0, NULL, read_any},
 		{"lower_ms", GK_FIELD_DOUBLE, offsetof(struct gk_verdict, lower_ms), false, 0, 0, NULL, NULL},
 		{"kernels", GK_FIELD_NODE, offsetof(struct gk_verdict, kernels), false, 0, 0, NULL, read_any},

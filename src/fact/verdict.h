@@ -76,6 +76,7 @@ struct gk_verdict {
 	struct gk_case_result *cases;
 	size_t case_count;
 	json_t *notes;         /* array of strings: device_print, atomics, ...; or NULL */
+	json_t *ulp;           /* distances of all outputs in units in the last place: {"count", "exact", "max", "apart", "buckets"}, or NULL */
 	json_t *counts;        /* machine's traffic: {"bytes_read", "bytes_written", "operations", "launches"}, or NULL */
 	json_t *kernels;       /* array of what was lowered: {"name", "options", "regs", "spills", "shared", "occupancy", ..}; or NULL */
 };

@@ -83,6 +83,7 @@ struct trial *bare_new(struct gk_cascade *c, size_t case_index)
 	struct trial *t = trial_new(c, case_index, (int)(case_index % (size_t)c->rounds), 0);
 
 	t->is_bare = true;
+	t->x.is_paired = false;
 	t->x.module_count = t->x.object_count = 0;
 	json_object_set_new(t->x.plan, "kernels", json_array());
 	json_object_set_new(t->x.plan, "prologue", without_launches(json_object_get(t->x.plan, "prologue")));

@@ -43,6 +43,7 @@ static void case_release(struct case_state *s)
 	json_decref(s->call[0].detail);
 	json_decref(s->call[1].detail);
 	json_decref(s->exec.detail);
+	json_decref(s->repeated);
 }
 
 void gk_cascade_free(struct gk_cascade *c)
@@ -92,8 +93,15 @@ const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t cas
 	const struct gk_task *task = setup->task;
 
 	(void)case_index;
+	if (round == GK_JUDGE_SPECIAL_ROUND) /* among the most usual values */
+		round = 0;
 	return task->distribution_count ? task->distributions[(size_t)round % task->distribution_count]
 	                                : "normal";
+}
+
+unsigned gk_judge_specials(const struct gk_judge_setup *setup, size_t case_index, int round)
+{
+	return round == GK_JUDGE_SPECIAL_ROUND ? setup->cases[case_index]->specials : 0;
 }
 
 int gk_judge_take_round(int take)
@@ -196,6 +204,10 @@ static void add_case(struct gk_cascade *c, int rounds)
 
 	for (int round = i == 0; round < rounds; round++) /* the probe was round 0 of case 0 */
 		add_trial(c, i, round, 0);
+	if (!c->is_failing && c->setup.cases[i]->specials)
+		add_trial(c, i, GK_JUDGE_SPECIAL_ROUND, 0);
+	if (!c->is_failing && i == c->repeated)
+		push_trial(c, trial_repeat(c, i));
 	for (int variant = 1; !c->is_failing && variant < c->cases[i].variants; variant++)
 		add_trial(c, i, 0, variant);
 	if (!c->is_failing && bare_is_wanted(c, i))
@@ -318,6 +330,7 @@ static void remember_args(struct gk_cascade *c, const struct gk_judge_data *data
 		struct case_state *s = &c->cases[i];
 		gk_buf_auto words = GK_BUF_INIT;
 
+		again_choose(c, i, &data[i]);
 		gk_describe_args(&words, &data[i]);
 		s->args = gk_arena_string(&c->arena, gk_buf_text(&words));
 		s->tensor_count = data[i].input_count;

@@ -34,6 +34,8 @@
 #define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each \
 	                         */
 
+#define GK_JUDGE_SPECIAL_ROUND 1000 /* number of the round with special values, in cases that have one */
+
 /* Borrowed by the cascade until gk_cascade_free(). */
 struct gk_judge_setup {
 	const struct gk_task *task;
@@ -73,6 +75,7 @@ struct gk_judge_execution {
 	size_t number; /* to be given back */
 	size_t case_index;
 	int round, take, variant;
+	bool is_paired; /* two of them are the same plan on the same inputs: their outputs are to be compared, too */
 	json_t *plan; /* as the launcher gets it; borrowed */
 	struct gk_execute_module *modules;
 	size_t module_count;
@@ -130,6 +133,8 @@ bool gk_cascade_next(struct gk_cascade *cascade, struct gk_judge_action *action)
 /* Where the inputs of a round come from. Equal for all candidates of a run. */
 uint64_t gk_judge_seed(const struct gk_judge_setup *setup, size_t case_index, int round);
 const char *gk_judge_distribution(const struct gk_judge_setup *setup, size_t case_index, int round);
+/* The special values of a round, 0 but for GK_JUDGE_SPECIAL_ROUND. */
+unsigned gk_judge_specials(const struct gk_judge_setup *setup, size_t case_index, int round);
 /* The round whose inputs a take is captured with, and whose scalars that stand for data its rounds use. */
 int gk_judge_take_round(int take);
 
@@ -141,8 +146,9 @@ void gk_cascade_captured(struct gk_cascade *cascade, int take, const struct gk_j
 /* ms: since the first lowering was asked for. */
 void gk_cascade_lowered(struct gk_cascade *cascade, size_t number, const struct gk_lower_result *result, double ms);
 /*
- * outputs: compared; NULL where the launcher has died or there is a finding. ms: since the first execution was
- * asked for.
+ * outputs: compared; NULL where the launcher has died or there is a finding. Of two paired executions, the outputs
+ * of the one that is told last have been compared with the other's (gk_outputs_repeat). ms: since the first execution
+ * was asked for.
  */
 void gk_cascade_executed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
                          const struct gk_execute_result *result, const struct gk_outputs *outputs, double ms);

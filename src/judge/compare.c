@@ -104,7 +104,7 @@ static const double *wide_block(enum gk_dtype dtype, const void *base, int64_t s
 /* What one comparison needs besides the arrays. */
 struct check {
 	const struct gk_comparison *c;
-	bool exact, as_integers, has_infinity;
+	bool exact, as_integers, has_infinity, signed_zeros;
 	double rtol, atol, largest, overflow; /* overflow: from here on rounding gives no finite number */
 	size_t got_size, want_size;
 };
@@ -116,7 +116,7 @@ static bool has_infinity(enum gk_dtype dtype)
 }
 
 /* Sums in lanes: no addition waits for the one before. What is infinite or NaN is left out. */
-static void add_magnitudes(const double *block, lanes *sum, lane_counts *seen)
+static void add_magnitudes(const double *block, double most, lanes *sum, lane_counts *seen)
 {
 	for (int i = 0; i < BLOCK; i += LANES) {
 		lanes value;
@@ -124,22 +124,33 @@ static void add_magnitudes(const double *block, lanes *sum, lane_counts *seen)
 
 		memcpy(&value, block + i, sizeof value);
 		value = (lanes)((lane_counts)value & INT64_MAX); /* without its sign */
-		use = value <= DBL_MAX;
+		use = value <= most;
 		*seen -= use; /* true is -1 */
 		*sum += (lanes)((lane_counts)value & use);
 	}
 }
 
+/*
+ * Larger magnitudes do not count. Where the format's largest number was put among the inputs, what comes of it would
+ * be most of the mean, and hide errors of ordinary elements.
+ */
+static double most_usual(const struct gk_comparison *c)
+{
+	double largest = c->has_specials && gk_dtype_is_float(c->dtype) ? gk_dtype_max(c->dtype) : INFINITY;
+
+	return largest > DBL_MAX ? DBL_MAX : largest * (largest > 1e30 ? 0x1p-32 : 0.25);
+}
+
 static double mean_magnitude(const struct gk_comparison *c, int64_t count)
 {
-	double room[BLOCK], total = 0, finite = 0;
+	double room[BLOCK], total = 0, finite = 0, most = most_usual(c);
 	lanes sums = {0};
 	lane_counts seen = {0};
 
 	for (int64_t start = 0; start < count; start += BLOCK) {
 		int n = count - start < BLOCK ? (int)(count - start) : BLOCK;
 
-		add_magnitudes(wide_block(c->want_dtype, c->want, start, n, room, INFINITY), &sums, &seen);
+		add_magnitudes(wide_block(c->want_dtype, c->want, start, n, room, INFINITY), most, &sums, &seen);
 	}
 	for (int lane = 0; lane < LANES; lane++) {
 		total += sums[lane];
@@ -153,6 +164,7 @@ static struct check check_new(const struct gk_comparison *c, double scale)
 	struct check k = {.c = c, .has_infinity = has_infinity(c->dtype)};
 
 	k.as_integers = !gk_dtype_is_float(c->dtype) && c->dtype == c->want_dtype;
+	k.signed_zeros = c->signed_zeros;
 	k.rtol = c->tolerance.rtol;
 	k.atol = c->tolerance.atol + c->tolerance.spread * scale;
 	k.exact = c->tolerance.exact || !gk_dtype_is_float(c->dtype) || (k.rtol <= 0 && k.atol <= 0);
@@ -187,6 +199,10 @@ static bool element_is_right(const struct check *k, double got, double want, dou
 	double error = fabs(got - want), allowed = k->rtol * fabs(want) + k->atol;
 	bool right;
 
+	if (k->signed_zeros && want == 0 && got == 0 && signbit(got) != signbit(want)) {
+		*ratio = INFINITY;
+		return false;
+	}
 	if (k->exact) {
 		right = exactly_right(k, got, want);
 		*ratio = right ? 0 : isfinite(error) ? 1 + error : INFINITY;
@@ -231,6 +247,16 @@ static bool block_is_right(const struct block *b, double rtol, double atol, doub
 	return true;
 }
 
+/* No zero has another sign than the expected one. */
+static bool zeros_agree(const struct block *b)
+{
+	int differ = 0;
+
+	for (int i = 0; i < BLOCK; i++)
+		differ += (b->want[i] == 0) & (b->got[i] == 0) & (signbit(b->got[i]) != signbit(b->want[i]));
+	return differ == 0;
+}
+
 static bool block_is_equal(const struct block *b)
 {
 	return memcmp(b->got, b->want, sizeof b->got_room) == 0;
@@ -267,6 +293,9 @@ static void magnitudes_add(struct gk_difference *d, double got, double want)
 
 	d->nan_got += isnan(got) != 0;
 	d->zero_got += got == 0;
+	d->nan_want += isnan(want) != 0;
+	d->inf_want += isinf(want) != 0;
+	d->sign_only += got == 0 && want == 0;
 	if (!isfinite(error))
 		return;
 	d->max_abs = fmax(d->max_abs, error);
@@ -352,7 +381,8 @@ static void look_at_block(const struct check *k, struct block *b, int64_t start,
 	}
 	b->got = wide_block(k->c->dtype, k->c->got, start, b->count, b->got_room, 0);
 	b->want = wide_block(k->c->want_dtype, k->c->want, start, b->count, b->want_room, 0);
-	if (!(k->exact ? block_is_equal(b) : block_is_right(b, k->rtol, k->atol, &t->d->worst_ratio)))
+	if (!(k->exact ? block_is_equal(b) : block_is_right(b, k->rtol, k->atol, &t->d->worst_ratio)) ||
+	    (k->signed_zeros && !zeros_agree(b)))
 		look_at_elements(k, b, start, t);
 	else if (k->exact && t->has_ulps)
 		gk_ulps_add_exact(&t->d->ulps, b->count);
@@ -424,8 +454,7 @@ static json_t *index_json(const int64_t *index, int rank)
 	return array;
 }
 
-/* JSON has no NaN and no infinities: those are words. */
-static json_t *number_json(double value)
+json_t *gk_number_json(double value)
 {
 	if (isnan(value))
 		return json_string("nan");
@@ -452,20 +481,20 @@ json_t *gk_difference_json(const struct gk_difference *d, int rank)
 
 	json_object_set_new(o, "count", json_integer(d->count));
 	json_object_set_new(o, "wrong", json_integer(d->wrong));
-	json_object_set_new(o, "scale", number_json(d->scale));
-	json_object_set_new(o, "worst_ratio", number_json(d->worst_ratio));
+	json_object_set_new(o, "scale", gk_number_json(d->scale));
+	json_object_set_new(o, "worst_ratio", gk_number_json(d->worst_ratio));
 	if (d->ulps.count)
 		json_object_set_new(o, "ulp", gk_ulps_json(&d->ulps));
 	if (d->wrong == 0)
 		return o;
 	json_object_set_new(o, "first", index_json(d->first, rank));
-	json_object_set_new(o, "first_got", number_json(d->first_got));
-	json_object_set_new(o, "first_want", number_json(d->first_want));
+	json_object_set_new(o, "first_got", gk_number_json(d->first_got));
+	json_object_set_new(o, "first_want", gk_number_json(d->first_want));
 	json_object_set_new(o, "worst", index_json(d->worst, rank));
-	json_object_set_new(o, "got", number_json(d->worst_got));
-	json_object_set_new(o, "want", number_json(d->worst_want));
-	json_object_set_new(o, "max_abs", number_json(d->max_abs));
-	json_object_set_new(o, "max_rel", number_json(d->max_rel));
+	json_object_set_new(o, "got", gk_number_json(d->worst_got));
+	json_object_set_new(o, "want", gk_number_json(d->worst_want));
+	json_object_set_new(o, "max_abs", gk_number_json(d->max_abs));
+	json_object_set_new(o, "max_rel", gk_number_json(d->max_rel));
 	json_object_set_new(o, "pattern", json_string(gk_pattern_names[d->pattern]));
 	json_object_set_new(o, "words", json_string(d->words));
 	json_object_set_new(o, "map", map_json(d));

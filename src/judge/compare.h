@@ -8,6 +8,7 @@
  *   want overflows the format, or could with its tolerance, and got did;
  *   else |got - want| <= rtol * |want| + atol as in tolerance.h.
  * Integers, bools and exact outputs: equal (for floats as numbers, -0 == 0).
+ * With signed_zeros, an expected zero that came with the other sign is wrong as well.
  */
 #ifndef GK_JUDGE_COMPARE_H
 #define GK_JUDGE_COMPARE_H
@@ -31,6 +32,8 @@ struct gk_comparison {
 	int64_t shape[GK_MAX_RANK];
 	const void *got, *want;
 	struct gk_tolerance tolerance;
+	bool signed_zeros; /* where exactly zero is expected, its sign counts */
+	bool has_specials; /* huge expected values are no measure of what is usual: scale does without */
 };
 
 enum gk_pattern {
@@ -47,6 +50,9 @@ enum gk_pattern {
 	GK_PATTERN_SHIFTED,
 	GK_PATTERN_PRECISION, /* small, everywhere: computed in lower precision */
 	GK_PATTERN_OVERFLOW,  /* infinite where finite values are expected */
+	GK_PATTERN_NAN_LOST,  /* numbers where NaN is expected */
+	GK_PATTERN_INF_LOST,  /* no infinity where one is expected */
+	GK_PATTERN_ZERO_SIGN,
 	GK_PATTERN_COUNT
 };
 extern const char *const gk_pattern_names[]; /* "none", "all_nan", ... NULL */
@@ -63,6 +69,7 @@ struct gk_difference {
 	double scale;       /* mean |want| over finite elements */
 	int64_t low[GK_MAX_RANK], high[GK_MAX_RANK]; /* box around all wrong elements, inclusive */
 	int64_t nan_got, zero_got;                   /* wrong elements that are NaN, that are 0 */
+	int64_t nan_want, inf_want, sign_only;       /* where NaN, infinity is expected; a zero with the wrong sign */
 	enum gk_pattern pattern;
 	char words[512];                       /* pattern and place in words; "" when nothing is wrong */
 	int32_t map[GK_MAP_SIDE][GK_MAP_SIDE]; /* wrong elements by cell, rows (leading dims) x last dim */
@@ -79,6 +86,9 @@ bool gk_compare(const struct gk_comparison *comparison, struct gk_difference *di
  * reference. NaN and infinities are the strings "nan", "inf", "-inf".
  */
 json_t *gk_difference_json(const struct gk_difference *difference, int rank);
+
+/* A number; NaN and infinities, which JSON has not, are words. New reference. */
+json_t *gk_number_json(double value);
 
 /* One element as a number; 64-bit integers beyond 2^53 lose bits. */
 double gk_element(enum gk_dtype dtype, const void *bytes, int64_t index);

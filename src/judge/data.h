@@ -15,6 +15,7 @@ struct gk_judge_data {
 	struct gk_tensor outputs[GK_PLAN_MAX_OUTPUTS]; /* as declared: dtype, shape, contiguous */
 	struct gk_tensor want[GK_PLAN_MAX_OUTPUTS];    /* as the oracle sends them: float64 or exact */
 	size_t output_count;
+	bool has_specials; /* special values were put among the inputs */
 };
 
 /* args and outputs are the oracle's answers; outputs may be NULL (not asked yet). Takes a reference to args.

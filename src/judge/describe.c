@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 enum { LINE_BYTES = 160, MESSAGE_BYTES = 600 };
+#define TOLD_ULPS 1e5 /* more say that it is wrong, not by how much */
 
 void gk_describe_foreign(struct gk_buf *out, const char *text, size_t max)
 {
@@ -122,6 +123,17 @@ static void add_index(struct gk_buf *out, const int64_t *index, int rank)
 	gk_buf_add_char(out, ']');
 }
 
+void gk_describe_index(struct gk_buf *out, const struct gk_tensor *tensor, int64_t flat)
+{
+	int64_t index[GK_MAX_RANK] = {0};
+
+	for (int i = tensor->rank - 1; i >= 0; i--) {
+		index[i] = tensor->shape[i] ? flat % tensor->shape[i] : 0;
+		flat = tensor->shape[i] ? flat / tensor->shape[i] : 0;
+	}
+	add_index(out, index, tensor->rank);
+}
+
 /* As many digits as tell two float32 apart in practice; whole numbers in full. */
 static void add_number(struct gk_buf *out, const char *before, double value, int digits)
 {
@@ -161,19 +173,17 @@ void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output, 
 	} else {
 		gk_buf_add_text(out, " (equality is required)");
 	}
+	if (d->ulps.apart == 0 && d->ulps.max > 0 && d->ulps.max <= TOLD_ULPS)
+		gk_buf_printf(out, "; off by up to %.0f ulp", ceil(d->ulps.max));
 	if (d->words[0])
 		gk_buf_printf(out, "; %s", d->words);
 }
 
 void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int64_t count, int64_t first)
 {
-	int64_t index[GK_MAX_RANK] = {0}, rest = first, total = gk_tensor_count(output);
+	int64_t total = gk_tensor_count(output);
 	char text[256];
 
-	for (int i = output->rank - 1; i >= 0; i--) {
-		index[i] = output->shape[i] ? rest % output->shape[i] : 0;
-		rest = output->shape[i] ? rest / output->shape[i] : 0;
-	}
 	gk_tensor_text(output, text, sizeof text);
 	gk_buf_printf(out, "output %s %s: ", output->name, text);
 	if (count == total)
@@ -185,7 +195,7 @@ void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int6
 		out,
 		" (a masked load without `other` gives undefined values, and so does memory that was never "
 		"written); the first is ");
-	add_index(out, index, output->rank);
+	gk_describe_index(out, output, first);
 }
 
 /* What MLIR says of every failure. */

@@ -29,6 +29,9 @@ void gk_describe_finding(struct gk_buf *out, const json_t *finding, const struct
 void gk_describe_difference(struct gk_buf *out, const struct gk_tensor *output,
                             const struct gk_difference *difference, const struct gk_tolerance *tolerance);
 
+/* "[3, 7]": the element of a flat index. */
+void gk_describe_index(struct gk_buf *out, const struct gk_tensor *tensor, int64_t flat);
+
 /* Outputs that were never written. */
 void gk_describe_poison(struct gk_buf *out, const struct gk_tensor *output, int64_t count, int64_t first);
 

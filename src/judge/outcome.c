@@ -40,6 +40,21 @@ static struct gk_case_result *add_case(struct gk_verdict *v, const char *id, con
 	return r;
 }
 
+/* Of an executed case: how near its values are, and whether they vary; right ones have that alone. */
+static void add_executed_case(struct gk_cascade *c, size_t i)
+{
+	struct gk_case_result *r = add_case(&c->verdict, c->cases[i].id, "exec", part_of(c, PART_EXEC, i));
+	json_t *ulp = gk_ulps_json(&c->cases[i].ulps), *repeated = json_incref(c->cases[i].repeated);
+
+	if (ulp || repeated) {
+		json_t *detail = r->detail ? json_copy(r->detail) : json_object();
+
+		json_decref(r->detail);
+		r->detail = detail;
+		json_object_update_new(detail, json_pack("{s:o*, s:o*}", "ulp", ulp, "repeat", repeated));
+	}
+}
+
 static void add_timed_case(struct gk_cascade *c, size_t i)
 {
 	const struct timing *t = c->cases[i].timing;
@@ -62,10 +77,12 @@ static void list_cases(struct gk_cascade *c)
 	struct gk_verdict *v = &c->verdict;
 
 	v->cases = gk_arena_array(&v->arena, 3 * c->setup.case_count + 1, sizeof *v->cases);
-	for (enum part part = PART_CALL; part <= PART_EXEC; part++)
-		for (size_t i = 0; i < c->setup.case_count; i++)
-			if (part_of(c, part, i))
-				add_case(v, c->cases[i].id, part == PART_CALL ? "call" : "exec", part_of(c, part, i));
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		if (part_of(c, PART_CALL, i))
+			add_case(v, c->cases[i].id, "call", part_of(c, PART_CALL, i));
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		if (part_of(c, PART_EXEC, i))
+			add_executed_case(c, i);
 	for (size_t i = 0; i < c->setup.case_count; i++)
 		if (c->cases[i].timing)
 			add_timed_case(c, i);
@@ -329,6 +346,22 @@ static void add_timed(struct gk_cascade *c)
 	}
 }
 
+static void add_ulps(struct gk_cascade *c)
+{
+	struct gk_ulps all = {0};
+
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		gk_ulps_add(&all, &c->cases[i].ulps);
+	c->verdict.ulp = gk_ulps_json(&all);
+}
+
+static void add_varies(struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->setup.case_count; i++)
+		if (c->cases[i].varies)
+			add_case_note(c, i, "nondeterministic: case ", c->cases[i].varies);
+}
+
 static void add_notes(struct gk_cascade *c)
 {
 	add_capture_notes(c);
@@ -338,6 +371,8 @@ static void add_notes(struct gk_cascade *c)
 		return;
 	if (c->atomics > 0)
 		add_note(&c->verdict, "atomics: the order of additions may change results from run to run");
+	add_varies(c);
+	add_ulps(c);
 	if (c->setup.on_gpu && evidence_of(c) == GK_EVIDENCE_NONE)
 		add_note(&c->verdict, "HIP: not yet run on hardware, and no self-test has passed here: not called sealed");
 	add_printed(c);

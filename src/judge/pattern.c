@@ -9,7 +9,8 @@
 
 const char *const gk_pattern_names[] = {"none",    "all_nan",   "nan",      "zeros",      "constant",
                                         "factor",  "offset",    "negated",  "transposed", "flipped",
-                                        "shifted", "precision", "overflow", NULL};
+                                        "shifted", "precision", "overflow", "nan_lost",
+                                        "inf_lost", "zero_sign", NULL};
 
 void gk_index_split(const struct gk_comparison *c, int64_t flat, int64_t index[GK_MAX_RANK])
 {
@@ -243,6 +244,18 @@ static enum gk_pattern find_same(const struct gk_difference *d, const struct gk_
 {
 	char number[32];
 
+	if (d->nan_want == d->wrong) {
+		gk_buf_add_text(w, "NaN is expected where the wrong elements are: a NaN among the inputs got lost");
+		return GK_PATTERN_NAN_LOST;
+	}
+	if (d->sign_only == d->wrong) {
+		gk_buf_add_text(w, "the wrong elements are zeros with the wrong sign");
+		return GK_PATTERN_ZERO_SIGN;
+	}
+	if (d->inf_want == d->wrong && d->nan_got == 0) {
+		gk_buf_add_text(w, "an infinity is expected where the wrong elements are");
+		return GK_PATTERN_INF_LOST;
+	}
 	if (d->nan_got == d->wrong) {
 		gk_buf_add_text(w, d->wrong == d->count ? "every element is NaN"
 		                                        : "the wrong elements are all NaN");

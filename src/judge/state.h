@@ -40,6 +40,7 @@ struct lowering {
 struct trial {
 	struct gk_judge_execution x;
 	bool is_told, is_right;
+	bool is_repeat;       /* of round 0 of its case, for the sake of what varies */
 	bool is_bare, is_same; /* without its launches; its outputs were right all the same */
 	const char *printed; /* by device_print, or NULL */
 	struct failing failing;
@@ -65,6 +66,11 @@ struct case_state {
 	struct failing call[2]; /* per take */
 	struct failing exec;    /* of the first failing trial, in the order of trials */
 	bool is_tried;
+	uint64_t output_bytes; /* of all its outputs */
+	struct gk_ulps ulps;   /* over its executions */
+	struct gk_repeat repeat;
+	json_t *repeated;   /* the same as JSON, or NULL */
+	const char *varies; /* what a repeat found, in words, or NULL */
 	const struct timing *timing; /* that was told, or NULL */
 };
 
@@ -93,6 +99,7 @@ struct gk_cascade {
 	struct GK_VEC(struct trial *) trials;
 	size_t next_trial; /* to be issued */
 	size_t next_case;  /* not yet in a wave */
+	size_t repeated;   /* the case that is executed once more; case_count: none */
 	size_t wave_first; /* trial with which the wave under way begins */
 	bool is_failing;   /* a wave had a failure: one more, then the verdict */
 	bool reference_issued, is_trusted;
@@ -126,6 +133,7 @@ json_t *lowering_kernels(const struct gk_cascade *c); /* of the verdict; new ref
 
 /* trial.c */
 struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int variant);
+struct trial *trial_repeat(struct gk_cascade *c, size_t case_index); /* of round 0 */
 void trial_free(struct trial *trial);
 void trial_judge(struct gk_cascade *c, struct trial *trial, const struct gk_judge_data *data,
                  const struct gk_execute_result *result, const struct gk_outputs *outputs);
@@ -156,6 +164,10 @@ bool perf_is_wanted(const struct gk_cascade *c);
 bool perf_next(struct gk_cascade *c, struct gk_judge_action *action);
 void perf_free(struct timing *timing);
 void perf_speedup(const struct gk_cascade *c, struct gk_speedup *speedup);
+
+/* again.c: what is executed again, to see whether it varies */
+void again_choose(struct gk_cascade *c, size_t case_index, const struct gk_judge_data *data);
+void again_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data, const struct gk_outputs *outputs);
 
 /* cascade.c */
 void cascade_finish(struct gk_cascade *c);

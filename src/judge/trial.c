@@ -6,6 +6,8 @@
 #include "contract.h"
 #include "state.h"
 
+enum { REPEAT_ROUND = 2000 }; /* no round has this number: poison and order of programs are others */
+
 /* ---- made ---- */
 
 /* steps of the JSON plan with each choice replaced by one of its variants. */
@@ -149,6 +151,7 @@ struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int 
 	x->round = round;
 	x->variant = variant;
 	x->take = c->has_data ? round % 2 : 0;
+	x->is_paired = case_index == c->repeated && round == 0 && variant == 0;
 	x->seed = launch_seed(&c->setup, case_index, round, variant);
 	plan = c->cases[case_index].plans[x->take];
 	x->plan = trial_plan(plan, variant, &used);
@@ -157,6 +160,15 @@ struct trial *trial_new(struct gk_cascade *c, size_t case_index, int round, int 
 	x->input_count = trial_inputs(plan, &c->cases[case_index], x->input_buffers, x->input_tensors);
 	for (uint32_t i = 0; i < plan->output_count; i++)
 		x->output_bytes[x->output_count++] = gk_plan_view_bytes(&plan->outputs[i].view);
+	return t;
+}
+
+struct trial *trial_repeat(struct gk_cascade *c, size_t case_index)
+{
+	struct trial *t = trial_new(c, case_index, 0, 0);
+
+	t->is_repeat = true;
+	t->x.seed = launch_seed(&c->setup, case_index, REPEAT_ROUND, 0);
 	return t;
 }
 
@@ -269,12 +281,28 @@ static bool outputs_are_written(struct gk_cascade *c, struct trial *t, const str
 	return true;
 }
 
+/* Ordinary rounds come first, and the first that fails is told. */
+static void add_specials(struct gk_buf *words, unsigned specials)
+{
+	const char *join = " with ";
+
+	for (int i = 0; i < GK_SPECIAL_COUNT; i++) {
+		if (!(specials & 1u << i))
+			continue;
+		gk_buf_printf(words, "%s%s", join, gk_special_names[i]);
+		join = ", ";
+	}
+	if (specials)
+		gk_buf_add_text(words, " at a few places; without these the same case is right");
+}
+
 void trial_describe_difference(struct gk_cascade *c, size_t case_index, int round, const struct gk_judge_data *data,
                                const struct gk_outputs *outputs, struct gk_buf *words)
 {
 	gk_describe_difference(words, &data->outputs[outputs->wrong], &outputs->difference,
 	                       &outputs->comparisons[outputs->wrong].tolerance);
 	gk_buf_printf(words, "; inputs: %s values", gk_judge_distribution(&c->setup, case_index, round));
+	add_specials(words, gk_judge_specials(&c->setup, case_index, round));
 }
 
 json_t *trial_difference(const struct gk_judge_data *data, const struct gk_outputs *outputs)
@@ -304,12 +332,14 @@ static void add_counts(struct gk_cascade *c, struct trial *t, const json_t *exec
 	json_t *counts = json_object_get(executed, "counts");
 	const char *printed = json_string_value(json_array_get(json_object_get(executed, "notes"), 0));
 
+	c->atomics += (uint64_t)json_integer_value(json_object_get(counts, "atomics"));
+	t->printed = gk_arena_string(&c->arena, printed);
+	if (t->is_repeat || t->x.round == GK_JUDGE_SPECIAL_ROUND) /* the figures of a task stay comparable */
+		return;
 	c->bytes_read += (uint64_t)json_integer_value(json_object_get(counts, "bytes_read"));
 	c->bytes_written += (uint64_t)json_integer_value(json_object_get(counts, "bytes_written"));
 	c->operations += (uint64_t)json_integer_value(json_object_get(counts, "operations"));
 	c->launches += (uint64_t)json_integer_value(json_object_get(counts, "launches"));
-	c->atomics += (uint64_t)json_integer_value(json_object_get(counts, "atomics"));
-	t->printed = gk_arena_string(&c->arena, printed);
 }
 
 void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
@@ -322,6 +352,8 @@ void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_da
 		return;
 	}
 	add_counts(c, t, r->executed);
+	if (outputs)
+		gk_ulps_add(&c->cases[t->x.case_index].ulps, &outputs->ulps);
 	finding = json_object_get(r->executed, "finding");
 	if (json_is_object(finding)) {
 		judge_finding(c, t, finding);
@@ -330,4 +362,5 @@ void trial_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_da
 	if (!inputs_are_unchanged(c, t, r->executed) || !outputs_are_written(c, t, data, r->executed))
 		return;
 	t->is_right = values_are_right(c, t, data, outputs);
+	again_judge(c, t, data, outputs);
 }

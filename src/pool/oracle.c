@@ -174,10 +174,14 @@ uint64_t oracle_lint(struct gk_runner *runner, const struct gk_lint_request *req
 uint64_t oracle_inputs(struct gk_runner *runner, const struct gk_inputs_request *request, gk_tensors_fn *fn,
                        void *ctx)
 {
-	json_t *json =
-		json_pack("{s:s, s:O, s:I, s:s}", "task", request->task_folder, "case", request->params,
-	                  "seed", (json_int_t)(request->seed & INT64_MAX), "dist", request->distribution);
-	struct oracle_job *o = make(runner, GK_WIRE_INPUTS, json, NULL, 0, ctx);
+	json_t *json = json_pack("{s:s, s:O, s:I, s:s, s:O*, s:O*}", "task", request->task_folder, "case", request->params,
+	                         "seed", (json_int_t)(request->seed & INT64_MAX), "dist", request->distribution,
+	                         "specials", request->specials, "ordinary", request->ordinary);
+	struct oracle_job *o;
+
+	if (request->misaligned)
+		json_object_set_new(json, "misaligned", json_true());
+	o = make(runner, GK_WIRE_INPUTS, json, NULL, 0, ctx);
 
 	o->tensors = fn;
 	return job_submit(&o->job);

@@ -56,7 +56,7 @@ static int get_set(struct check *k, const struct gk_case *c, int round, struct o
 
 	/* one distribution for both seeds: a change must come from the seed */
 	*set = oracle_get(&k->evaluator->oracle, k->task, c, gk_judge_seed(&setup, 0, round),
-	                  gk_judge_distribution(&setup, 0, 0), NULL, "check");
+	                  gk_judge_distribution(&setup, 0, 0), 0, NULL, "check");
 	if ((*set)->state == ORACLE_READY)
 		return 0;
 	oracle_wait(*set, set_came, k);

@@ -104,6 +104,11 @@ const struct gk_outputs *compared_outputs(const struct compared *c)
 	return &c->outputs;
 }
 
+void compared_repeat(struct compared *c, const struct gk_judge_data *data, const struct compared *other)
+{
+	gk_outputs_repeat(&c->outputs, data, &other->outputs);
+}
+
 void compared_free(struct compared *c)
 {
 	if (!c)

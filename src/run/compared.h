@@ -29,6 +29,8 @@ int compared_start(struct gk_loop *loop, const struct compared_request *request,
                    struct compared **compared, struct gk_err *e);
 bool compared_is_done(const struct compared *compared);
 const struct gk_outputs *compared_outputs(const struct compared *compared); /* once done */
+/* Once both are done: what the same plan made of the same inputs another time (gk_outputs_repeat()). */
+void compared_repeat(struct compared *compared, const struct gk_judge_data *data, const struct compared *other);
 /* At any time; done does not run any more. NULL is fine. */
 void compared_free(struct compared *compared);
 

@@ -84,8 +84,16 @@ static void tell(struct flight *f, const struct gk_execute_result *result, const
 static void tell_compared(struct flight *f)
 {
 	struct gk_execute_result result = {.death = "", .executed = f->executed};
+	struct compared **paired = &f->job->paired;
+	bool is_first = f->x->is_paired && !*paired;
 
+	if (f->x->is_paired && *paired)
+		compared_repeat(f->compared, &f->set->data, *paired);
 	tell(f, &result, compared_outputs(f->compared));
+	if (is_first) { /* what it holds is mapped: it outlives this execution */
+		*paired = f->compared;
+		f->compared = NULL;
+	}
 }
 
 static void compared(void *ctx)

@@ -111,7 +111,8 @@ struct oracle_set *judging_get_set(struct job *job, size_t case_index, int round
 
 	return oracle_get(&job->evaluator->oracle, setup.task, setup.cases[case_index],
 	                  gk_judge_seed(&setup, case_index, round),
-	                  gk_judge_distribution(&setup, case_index, round), pinned, pin_name);
+	                  gk_judge_distribution(&setup, case_index, round),
+	                  gk_judge_specials(&setup, case_index, round), pinned, pin_name);
 }
 
 static bool is_perf_only(const struct gk_case *c)
@@ -151,9 +152,12 @@ static void ask_ahead(struct job *job)
 {
 	int rounds = setup_of(job).rounds > 0 ? setup_of(job).rounds : GK_JUDGE_ROUNDS;
 
-	for (size_t i = 0; i < job->prepared->count && !job->prepared->has_data; i++)
+	for (size_t i = 0; i < job->prepared->count && !job->prepared->has_data; i++) {
 		for (int round = 2; round < rounds && !is_perf_only(job->prepared->cases[i]); round++)
 			gk_vec_push(&job->ahead, judging_get_set(job, i, round, NULL, "own"));
+		if (job->prepared->cases[i]->specials)
+			gk_vec_push(&job->ahead, judging_get_set(job, i, GK_JUDGE_SPECIAL_ROUND, NULL, "own"));
+	}
 }
 
 static void take_release(struct take *take)
@@ -424,6 +428,8 @@ void judging_rest(struct job *job)
 		flight_free(job->flights.items[i]);
 	for (size_t i = 0; i < job->stints.count; i++)
 		stint_free(job->stints.items[i]);
+	compared_free(job->paired);
+	job->paired = NULL;
 	for (size_t i = 0; i < job->ahead.count; i++)
 		oracle_put(job->ahead.items[i]);
 	gk_vec_release(&job->descents);

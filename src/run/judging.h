@@ -81,6 +81,7 @@ struct job {
 	struct GK_VEC(struct descent *) descents;
 	struct GK_VEC(struct flight *) flights;
 	struct GK_VEC(struct stint *) stints;
+	struct compared *paired; /* of the first of two paired executions, or NULL */
 	struct GK_VEC(struct oracle_set *) ahead; /* asked for before they are needed */
 	uint64_t lint_request;
 	int64_t started_ns, lint_started_ns, capture_started_ns, lower_started_ns, exec_started_ns, perf_started_ns,

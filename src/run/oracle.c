@@ -49,6 +49,8 @@ void oracle_release(struct oracle *oracle)
 		gk_vec_release(&set->waiters);
 		json_decref(set->params);
 		json_decref(set->pinned);
+		json_decref(set->specials);
+		json_decref(set->ordinary);
 		free(set->distribution);
 		free(set);
 	}
@@ -178,6 +180,7 @@ static void expected_came(void *ctx, const struct gk_tensors_result *r)
 		set_failed(set, &e);
 		return;
 	}
+	set->data.has_specials = set->specials != NULL;
 	set->bytes = bytes_of(&set->data);
 	set->oracle->bytes += set->bytes;
 	set->state = ORACLE_READY;
@@ -226,21 +229,45 @@ static void ask(struct oracle_set *set)
 	struct gk_inputs_request request = {.task_folder = set->task->folder,
 	                                    .params = set->params,
 	                                    .seed = set->seed,
-	                                    .distribution = set->distribution};
+	                                    .distribution = set->distribution,
+	                                    .specials = set->specials,
+	                                    .ordinary = set->ordinary,
+	                                    .misaligned = set->misaligned};
 
 	set->state = ORACLE_ASKED;
 	set->request = gk_runner_inputs(set->oracle->runner, &request, inputs_came, set);
 }
 
+static json_t *special_names(unsigned specials)
+{
+	json_t *names = json_array();
+
+	for (int i = 0; i < GK_SPECIAL_COUNT; i++)
+		if (specials & 1u << i)
+			json_array_append_new(names, json_string(gk_special_names[i]));
+	return names;
+}
+
+static json_t *ordinary_names(const struct gk_task *task)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < task->param_count; i++)
+		if (task->params[i].ordinary)
+			json_array_append_new(names, json_string(task->params[i].name));
+	return names;
+}
+
 struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c,
-                              uint64_t seed, const char *distribution, json_t *pinned, const char *pin_name)
+                              uint64_t seed, const char *distribution, unsigned specials, json_t *pinned,
+                              const char *pin_name)
 {
 	gk_buf_auto key = GK_BUF_INIT;
 	union gk_map_value *found;
 	struct oracle_set *set;
 
-	gk_buf_printf(&key, "%s/%s/%llu/%s/%s", task->hash, c->id, (unsigned long long)seed, distribution,
-	              pin_name);
+	gk_buf_printf(&key, "%s/%s/%llu/%s/%u/%s", task->hash, c->id, (unsigned long long)seed, distribution,
+	              specials, pin_name);
 	found = gk_map_put(&oracle->sets, gk_buf_text(&key), NULL);
 	set = found->pointer;
 	if (!set) {
@@ -250,6 +277,9 @@ struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task,
 		set->pinned = json_incref(pinned);
 		set->seed = seed;
 		set->distribution = gk_strdup(distribution);
+		set->specials = specials ? special_names(specials) : NULL;
+		set->ordinary = specials ? ordinary_names(task) : NULL;
+		set->misaligned = c->misaligned;
 	}
 	set->task = task; /* the same by its hash; an earlier pointer may be gone */
 	set->users++;

@@ -37,6 +37,8 @@ struct oracle_set {
 	json_t *params;
 	uint64_t seed;
 	char *distribution;
+	json_t *specials, *ordinary; /* arrays of names, or NULL */
+	bool misaligned;
 	json_t *pinned; /* args whose data scalars replace the drawn ones, or NULL */
 	json_t *args, *outputs;
 	int *input_fds, *want_fds;
@@ -60,9 +62,10 @@ struct oracle {
 void oracle_init(struct oracle *oracle, struct gk_runner *runner, size_t ceiling);
 void oracle_release(struct oracle *oracle); /* before the runner is closed */
 
-/* One more user; asks when it is not there. When not READY yet, wait. */
+/* One more user; asks when it is not there. When not READY yet, wait. specials: a set of them, 0 for none. */
 struct oracle_set *oracle_get(struct oracle *oracle, const struct gk_task *task, const struct gk_case *c,
-                              uint64_t seed, const char *distribution, json_t *pinned, const char *pin_name);
+                              uint64_t seed, const char *distribution, unsigned specials, json_t *pinned,
+                              const char *pin_name);
 /* Calls fn once, later; never from within. Only for sets that are ASKED. */
 void oracle_wait(struct oracle_set *set, oracle_fn *fn, void *ctx);
 void oracle_forget(struct oracle_set *set, const void *ctx);

@@ -80,7 +80,7 @@ static int ask_oracle(struct capture *k, struct gk_err *e)
 
 	k->sets = gk_alloc_array(k->plans->case_count, sizeof *k->sets);
 	for (size_t i = 0; i < k->plans->case_count; i++) {
-		k->sets[i] = oracle_get(&k->evaluator->oracle, k->task, k->cases[i], 1, distribution, NULL,
+		k->sets[i] = oracle_get(&k->evaluator->oracle, k->task, k->cases[i], 1, distribution, 0, NULL,
 		                        "capture");
 		if (k->sets[i]->state == ORACLE_READY)
 			continue;

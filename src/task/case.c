@@ -1,5 +1,6 @@
 #include "parts.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -7,6 +8,10 @@
 #include "base/text.h"
 
 #define MAX_CASE_KEYS 32
+
+#define MISALIGNED " (misaligned)"
+
+const char *const gk_special_names[] = {"nan", "inf", "-inf", "-0.0", "subnormal", "max", "-max", NULL};
 
 static const char *const operation_names[] = {"elementwise", "reduction", "dot", "exact", NULL};
 
@@ -66,6 +71,55 @@ static int read_use(const struct gk_node *at, struct gk_case *one, struct gk_err
 	return one->exec || one->perf ? 0 : gk_node_fail(at, e, "exec, perf or both are needed");
 }
 
+/* -0.0 is a number to YAML. */
+static bool is_minus_zero(const json_t *value)
+{
+	return json_is_real(value) && json_real_value(value) == 0 && signbit(json_real_value(value));
+}
+
+int gk_task_read_specials(const struct gk_node *at, unsigned *set, struct gk_err *e)
+{
+	*set = 0;
+	if (gk_node_array(at, GK_SPECIAL_COUNT, e) < 0)
+		return -1;
+	for (size_t i = 0; i < gk_node_count(at); i++) {
+		struct gk_node item = gk_node_item(at, i);
+		int special = GK_SPECIAL_MINUS_ZERO;
+
+		if (!is_minus_zero(item.value) && gk_node_choice(&item, gk_special_names, &special, e) < 0)
+			return -1;
+		*set |= 1u << special;
+	}
+	return 0;
+}
+
+/* What a case says to geak, besides its parameters. */
+static int read_flags(const struct gk_node *at, const struct gk_task *task, struct gk_case *one, struct gk_err *e)
+{
+	struct gk_node use = gk_node_key(at, "use"), cpu = gk_node_key(at, "cpu");
+	struct gk_node misaligned = gk_node_key(at, "misaligned"), specials = gk_node_key(at, "specials");
+
+	if (read_use(&use, one, e) < 0 || (cpu.value && gk_node_bool(&cpu, &one->cpu, e) < 0) ||
+	    (misaligned.value && gk_node_bool(&misaligned, &one->misaligned, e) < 0))
+		return -1;
+	one->specials = one->exec ? task->specials : 0;
+	if (!specials.value)
+		return 0;
+	if (!one->exec)
+		return gk_node_fail(&specials, e, "special values are for cases with use: [exec]");
+	return gk_task_read_specials(&specials, &one->specials, e);
+}
+
+static bool is_own_key(const char *key)
+{
+	static const char *const keys[] = {"use", "cpu", "misaligned", "specials"};
+
+	for (size_t i = 0; i < gk_count_of(keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
+}
+
 static int read_case_params(const struct gk_node *at, struct gk_case *one, struct gk_err *e)
 {
 	const char *key;
@@ -74,7 +128,7 @@ static int read_case_params(const struct gk_node *at, struct gk_case *one, struc
 	json_object_foreach (at->value, key, value) {
 		struct gk_node member = gk_node_key(at, key);
 
-		if (strcmp(key, "use") == 0 || strcmp(key, "cpu") == 0)
+		if (is_own_key(key))
 			continue;
 		if (!gk_is_identifier(key))
 			return gk_node_fail(&member, e, "a parameter's name must be a Python name");
@@ -119,15 +173,14 @@ static int check_new(const struct gk_node *at, const struct gk_task *task, const
 static int read_case(const struct gk_node *at, struct gk_task *task, struct gk_err *e)
 {
 	struct gk_case *one = &task->cases[task->case_count];
-	struct gk_node use = gk_node_key(at, "use"), cpu = gk_node_key(at, "cpu");
 
 	if (gk_node_object(at, e) < 0)
 		return -1;
 	one->params = json_object(); /* released with the task, as it is counted below whatever happens */
-	if (read_use(&use, one, e) < 0 || (cpu.value && gk_node_bool(&cpu, &one->cpu, e) < 0) ||
-	    read_case_params(at, one, e) < 0 || check_same_keys(at, task->cases[0].params, one->params, e) < 0)
+	if (read_flags(at, task, one, e) < 0 || read_case_params(at, one, e) < 0 ||
+	    check_same_keys(at, task->cases[0].params, one->params, e) < 0)
 		return -1;
-	one->id = gk_case_id_of(&task->arena, one->params, "");
+	one->id = gk_case_id_of(&task->arena, one->params, one->misaligned ? MISALIGNED : "");
 	return check_new(at, task, one->id, e);
 }
 

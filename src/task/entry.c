@@ -111,6 +111,7 @@ static int check_param(const struct gk_node *at, const struct gk_task *task, str
                        struct gk_err *e)
 {
 	struct gk_node initial = gk_node_key(at, "default"), data = gk_node_key(at, "data");
+	struct gk_node ordinary = gk_node_key(at, "ordinary");
 	struct gk_node in_place = gk_node_key(at, "in_place"), name = gk_node_key(at, "name");
 	const struct gk_param *before = task->param_count ? &task->params[task->param_count - 1] : NULL;
 
@@ -124,6 +125,8 @@ static int check_param(const struct gk_node *at, const struct gk_task *task, str
 		return gk_node_fail(at, e, "%s needs a default, since %s before it has one", param->name, before->name);
 	if (param->data && param->kind == GK_PARAM_TENSOR)
 		return gk_node_fail(&data, e, "tensors always are data: this is for scalars");
+	if (param->ordinary && param->kind != GK_PARAM_TENSOR)
+		return gk_node_fail(&ordinary, e, "special values are put into tensors alone");
 	if (param->in_place && param->kind != GK_PARAM_TENSOR)
 		return gk_node_fail(&in_place, e, "only tensors are written in place");
 	return 0;
@@ -137,6 +140,7 @@ static int read_param(const struct gk_node *at, struct gk_task *task, struct gk_
 		{"default", GK_FIELD_NODE, offsetof(struct gk_param, default_text), false, 0, 0, NULL, decode_default},
 		{"data", GK_FIELD_BOOL, offsetof(struct gk_param, data), false, 0, 0, NULL, NULL},
 		{"in_place", GK_FIELD_BOOL, offsetof(struct gk_param, in_place), false, 0, 0, NULL, NULL},
+		{"ordinary", GK_FIELD_BOOL, offsetof(struct gk_param, ordinary), false, 0, 0, NULL, NULL},
 	};
 	struct gk_param *param = &task->params[task->param_count];
 

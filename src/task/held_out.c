@@ -238,6 +238,7 @@ int gk_task_draw_held_out(struct gk_task *task, uint64_t seed, size_t count, str
 			.exec = true,
 			.cpu = true,
 			.held_out = true,
+			.specials = task->specials,
 		};
 	}
 	if (count && !*drawn)

@@ -14,6 +14,9 @@ int gk_task_read_cases(const struct gk_node *at, struct gk_task *task, struct gk
 /* Checks the generator and keeps it in task->held_out; cases must have been read. */
 int gk_task_read_held_out(const struct gk_node *at, struct gk_task *task, struct gk_err *e);
 
+/* A list of special values; [] is none. */
+int gk_task_read_specials(const struct gk_node *at, unsigned *set, struct gk_err *e);
+
 /* A name that can be a Python variable. */
 bool gk_is_identifier(const char *text);
 /* Reads a list of identifiers, at least one. */

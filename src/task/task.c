@@ -35,6 +35,12 @@ static int decode_held_out(const struct gk_node *at, void *out, struct gk_arena 
 	return gk_task_read_held_out(at, out, e);
 }
 
+static int decode_specials(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
+{
+	(void)arena;
+	return gk_task_read_specials(at, out, e);
+}
+
 static int decode_distributions(const struct gk_node *at, void *out, struct gk_arena *arena, struct gk_err *e)
 {
 	struct gk_task *task = out;
@@ -89,13 +95,16 @@ static int decode_level(const struct gk_node *at, void *out, struct gk_arena *ar
 
 static int read_yaml(struct gk_task *task, const struct gk_doc *doc, struct gk_err *e)
 {
-	/* The order matters: tolerance and held_out look at the cases. */
+	/* The order matters: cases look at specials, tolerance and held_out at the cases. */
 	static const struct gk_field fields[] = {
 		{"id", GK_FIELD_NODE, offsetof(struct gk_task, id), true, 0, 0, NULL, decode_id},
 		{"title", GK_FIELD_STRING, offsetof(struct gk_task, title), true, 0, 0, NULL, NULL},
 		{"category", GK_FIELD_STRING, offsetof(struct gk_task, category), false, 0, 0, NULL, NULL},
 		{"origin", GK_FIELD_STRING, offsetof(struct gk_task, origin), false, 0, 0, NULL, NULL},
 		{"entry", GK_FIELD_NODE, 0, true, 0, 0, NULL, decode_entry},
+		{"specials", GK_FIELD_NODE, offsetof(struct gk_task, specials), false, 0, 0, NULL, decode_specials},
+		{"signed_zeros", GK_FIELD_BOOL, offsetof(struct gk_task, signed_zeros), false, 0, 0, NULL, NULL},
+		{"deterministic", GK_FIELD_BOOL, offsetof(struct gk_task, deterministic), false, 0, 0, NULL, NULL},
 		{"cases", GK_FIELD_NODE, 0, true, 0, 0, NULL, decode_cases},
 		{"tolerance", GK_FIELD_NODE, 0, true, 0, 0, NULL, decode_tolerance},
 		{"distributions", GK_FIELD_NODE, 0, false, 0, 0, NULL, decode_distributions},

@@ -26,6 +26,7 @@ struct gk_param {
 	const char *default_text; /* Python literal, or NULL */
 	bool data;                /* a scalar that stands for data: drawn per run, must not steer the plan */
 	bool in_place;            /* the candidate may write this tensor */
+	bool ordinary;            /* special values are not put into this tensor */
 };
 
 struct gk_return {
@@ -33,11 +34,26 @@ struct gk_return {
 	const char *dtype; /* torch name, or "like:PARAM" */
 };
 
+/* Values that a round of a case may put among its floats. A set of them is an OR of 1 << value. */
+enum gk_special {
+	GK_SPECIAL_NAN,
+	GK_SPECIAL_INF,
+	GK_SPECIAL_MINUS_INF,
+	GK_SPECIAL_MINUS_ZERO,
+	GK_SPECIAL_SUBNORMAL, /* of either sign */
+	GK_SPECIAL_MAX,       /* the format's largest finite number */
+	GK_SPECIAL_MINUS_MAX,
+	GK_SPECIAL_COUNT
+};
+extern const char *const gk_special_names[]; /* "nan" "inf" "-inf" "-0.0" "subnormal" "max" "-max" NULL */
+
 /* One set of parameters. json holds exactly the parameters, as the oracle gets them. */
 struct gk_case {
 	const char *id; /* "M=1823,N=781,dtype=float32", keys in the order of the file */
 	json_t *params; /* owned by the task */
 	bool exec, perf, cpu, held_out;
+	bool misaligned;   /* tensors begin at an address that is aligned to their elements alone */
+	unsigned specials; /* a further round with these among the inputs; 0: none */
 };
 
 enum gk_operation { GK_OP_ELEMENTWISE, GK_OP_REDUCTION, GK_OP_DOT, GK_OP_EXACT };
@@ -67,6 +83,9 @@ struct gk_task {
 	bool allow_fills;   /* outputs may come from fills and copies, not only from launches */
 	const char **allow; /* framework operations allowed on the path, by schema name */
 	size_t allow_count;
+	unsigned specials;   /* of cases that do not say, and of held-out ones */
+	bool signed_zeros;   /* where exactly zero is expected, its sign counts */
+	bool deterministic;  /* two executions must agree bit for bit */
 	struct gk_case *cases;
 	size_t case_count;
 	json_t *held_out;        /* generator: docs/task.md; NULL when there is none */

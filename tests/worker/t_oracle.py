@@ -7,7 +7,7 @@ import tempfile
 from typing import Any, Dict, List, Optional
 
 import torch
-from geak_worker import lint, oracle, task_entry
+from geak_worker import lint, oracle, special, task_entry
 from geak_worker.frames import read_memfd
 from helper import SUITES, Frame, Peer, Tests, sealed_memfd, source
 
@@ -27,8 +27,8 @@ def ask(kind: str, fds: Optional[List[int]] = None, **json: Any) -> Frame:
     return peer().ask(Frame(kind, 9, json, fds=fds or []))
 
 
-def inputs(task: str, case: Dict[str, Any], seed: int = 5, dist: str = "normal") -> Frame:
-    return ask("inputs", task=os.path.join(SUITES, "starter", task), case=case, seed=seed, dist=dist)
+def inputs(task: str, case: Dict[str, Any], seed: int = 5, dist: str = "normal", **more: Any) -> Frame:
+    return ask("inputs", task=os.path.join(SUITES, "starter", task), case=case, seed=seed, dist=dist, **more)
 
 
 def tensors(frame: Frame, key: str) -> List[torch.Tensor]:
@@ -45,6 +45,59 @@ def inputs_keep_their_layout() -> None:
     (head,) = frame.json["args"]
     assert frame.id == 9 and frame.last and head["strides"] == [90, 3] and head["bytes"] == 9 * 90 * 2, head
     assert tensors(frame, "args")[0].shape == (9, 30)
+
+
+SPECIALS = ["nan", "inf", "-inf", "-0.0", "subnormal", "max", "-max"]
+
+
+@test
+def special_values_lie_at_secret_places() -> None:
+    plain = tensors(inputs("flip", FLIP), "args")[0]
+    made, again = (tensors(inputs("flip", FLIP, specials=SPECIALS), "args")[0] for _ in range(2))
+    raw, limits = made.contiguous().view(torch.int16), torch.finfo(torch.float16)
+    changed = raw != plain.contiguous().view(torch.int16)
+    assert made.stride() == (90, 3), made.stride()
+    assert torch.equal(raw, again.contiguous().view(torch.int16)), "the seed does not decide"
+    assert 20 <= int(changed.sum()) <= 9 * 30 // 8, int(changed.sum())
+    assert torch.isnan(made).any() and (made == float("inf")).any() and (made == float("-inf")).any()
+    assert (made == limits.max).any() and (made == limits.min).any()
+    assert ((made == 0) & torch.signbit(made)).any()
+    assert ((made != 0) & (made.abs() < limits.smallest_normal)).any()
+    other = tensors(inputs("flip", FLIP, 6, specials=SPECIALS), "args")[0].contiguous().view(torch.int16)
+    assert not torch.equal(other, raw)
+
+
+@test
+def only_what_is_declared_is_put_in_and_only_where_it_may() -> None:
+    case = {"M": 0, "N": 300, "dtype": "float32", "layout": "contiguous"}
+    plain = tensors(inputs("vector_add", case), "args")
+    made = tensors(inputs("vector_add", case, specials=["inf"], ordinary=["y"]), "args")
+    assert (made[0] == float("inf")).any() and not torch.isnan(made[0]).any()
+    assert torch.equal(made[1], plain[1])
+    (one,) = tensors(inputs("flip", {**FLIP, "M": 1, "N": 1}, specials=["nan"]), "args")
+    assert bool(torch.isnan(one).all()), one
+
+
+@test
+def formats_without_a_value_do_without() -> None:
+    x = torch.ones(64).to(torch.float8_e4m3fn)
+    special.put(x, SPECIALS, "seed")
+    back = x.float()
+    assert torch.isnan(back).any() and not torch.isinf(back).any()
+    assert (back == 448).any() and ((back != 0) & (back.abs() < 2.0**-6)).any(), back
+    whole = torch.ones(4).expand(8, 4)
+    special.put(whole, ["nan"], "seed")
+    assert torch.isnan(whole).any(), "an overlapping layout is written to below"
+
+
+@test
+def misaligned_tensors_begin_one_element_off() -> None:
+    for task, case in (("flip", FLIP), ("vector_add", {"M": 5, "N": 33, "dtype": "bfloat16", "layout": "offset"})):
+        plain, made = inputs(task, case), inputs(task, case, misaligned=True)
+        for head in made.json["args"]:
+            assert head["offset"] * 2 % 16 == 2, head
+        for a, b in zip(tensors(plain, "args"), tensors(made, "args")):
+            assert a.stride() == b.stride() and torch.equal(a, b)
 
 
 @test

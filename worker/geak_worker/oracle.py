@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import torch
 
-from . import facts, lint, task_entry
+from . import facts, lint, special, task_entry
 from .frames import Channel, Frame, FrameError, read_memfd, sealed_memfd
 from .record import dtype_name
 
@@ -138,7 +138,8 @@ class Oracle:
         values = _call(task, "make_inputs", case, seed, "cpu", str(frame.json["dist"]))
         if not isinstance(values, dict):
             raise TaskError(f"{task.folder}/oracle.py: make_inputs returned {type(values).__name__}, not a dict")
-        return _tensors("args", [_argument(name, value, task) for name, value in _ordered(values, task)])
+        ordered = special.apply(_ordered(values, task), frame.json)
+        return _tensors("args", [_argument(name, value, task) for name, value in ordered])
 
     def expected(self, frame: Frame) -> Frame:
         task = self.task(frame.json["task"])

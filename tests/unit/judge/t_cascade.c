@@ -13,7 +13,7 @@ static void an_honest_candidate_passes(void)
 	is_text(v.message, "", "without words");
 	is_int(v.evidence, GK_SIMULATED, "the evidence is stated");
 	is_int((long long)v.case_count, 10, "each case has a result for call and for exec");
-	is_int(executions, 15, "each case was executed in three rounds");
+	is_int(executions, 3 * 5 + 1, "each case was executed in three rounds, and one once more");
 	is_int((long long)strlen(v.plan_hash), 64, "the plans have a hash");
 	ok(!v.speedup.measured, "speed is not measured here");
 	is_int(json_integer_value(json_object_get(v.counts, "bytes_read")), 120, "traffic is summed up");
@@ -114,7 +114,7 @@ static void copies_alone_are_no_kernel(void)
 	       "copies that are the whole result are no kernel, whatever is launched behind them");
 	v = judge(&honest, 3);
 	ok(v.outcome == GK_PASS, "one case that needs the kernels is enough");
-	is_int(executions, 9 + 3, "each case was executed once more without them");
+	is_int(executions, 9 + 1 + 3, "each case was executed once more without them");
 	gk_verdict_release(&v);
 	task.allow_fills = true;
 	v = judge(&hidden, 3);
@@ -128,7 +128,7 @@ static void after_a_failure_a_few_more_cases_are_looked_at(void)
 	struct world w = {.bad_case = 2};
 	struct gk_verdict v = judge(&w, MOST_CASES);
 
-	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + GK_JUDGE_WAVE,
+	is_int(executions, GK_JUDGE_WAVE * GK_JUDGE_ROUNDS + 1 + GK_JUDGE_WAVE,
 	       "one wave, then one round of a few more");
 	is_int((long long)v.case_count, MOST_CASES + GK_JUDGE_WAVE + GK_JUDGE_WAVE,
 	       "untried cases have no exec result");
@@ -269,7 +269,7 @@ static void configurations_that_do_not_compile_are_left_out(void)
 
 	is_int(lowerings, 4, "each configuration is lowered");
 	ok(v.outcome == GK_PASS && v.compiled, "one that does not compile is no fault");
-	is_int(executions, 2 * 5, "the other three are executed");
+	is_int(executions, 2 * 5 + 1, "the other three are executed");
 	is_int((long long)kernels_seen, 1, "a launcher hears of the chosen kernel alone");
 	is_text(note_of(&v, "autotune: 1"),
 	        "autotune: 1 of 4 configurations were left out: kernel add_kernel does not compile for "
@@ -280,6 +280,78 @@ static void configurations_that_do_not_compile_are_left_out(void)
 	       "but one must be left");
 	v = judge(&many, 1);
 	ok(v.outcome == GK_PASS && json_array_size(v.kernels) == 6, "a single warp or 32 of them");
+	gk_verdict_release(&v);
+}
+
+/* ---- special values, what varies, how near ---- */
+
+static void special_values_have_a_round(void)
+{
+	struct world w = {.bad_case = -1}, bad = {.bad_case = -1, .bad_special = 2}, worse = {.bad_case = 1, .bad_special = 2};
+	struct gk_verdict v;
+
+	cases[1].specials = 1u << GK_SPECIAL_NAN | 1u << GK_SPECIAL_MINUS_ZERO;
+	v = judge(&w, 3);
+	ok(v.outcome == GK_PASS && specials_seen == cases[1].specials, "a case that declares them has a round with them");
+	is_int(executions, 3 * 3 + 1 + 1, "one");
+	is_int(json_integer_value(json_object_get(v.counts, "bytes_read")), 9 * 8, "which is not in the figures");
+	gk_verdict_release(&v);
+	expect(&bad, 3, GK_FAIL, "wrong_values",
+	       "; inputs: normal values with nan, -0.0 at a few places; without these the same case is right.",
+	       "what breaks with them alone is told so");
+	v = judge(&worse, 3);
+	ok(says(&v, "inputs: normal values.") && !strstr(v.message, "nan, -0.0"), "ordinary values come first");
+	gk_verdict_release(&v);
+	cases[1].specials = 0;
+}
+
+static const json_t *exec_detail(const struct gk_verdict *v, const char *id)
+{
+	for (size_t i = 0; i < v->case_count; i++)
+		if (strcmp(v->cases[i].part, "exec") == 0 && strcmp(v->cases[i].case_id, id) == 0)
+			return v->cases[i].detail;
+	return NULL;
+}
+
+static void what_varies_is_noted(void)
+{
+	struct world w = {.bad_case = -1, .varies = true}, same = {.bad_case = -1};
+	struct gk_verdict v = judge(&w, 3);
+	const json_t *repeat = json_object_get(exec_detail(&v, "id0"), "repeat");
+
+	ok(v.outcome == GK_PASS, "bits that differ are no failure");
+	ok(strstr(note_of(&v, "nondeterministic"), "case id0: two executions on the same inputs differ in output out "
+	                                           "float32[100]: 2 of 100 elements; first at [5]: "),
+	   "but are told");
+	ok(strstr(note_of(&v, "nondeterministic"), "; at most 1 ulp apart"), "with their distance");
+	is_int(json_integer_value(json_object_get(repeat, "different")), 2, "the case has the count");
+	gk_verdict_release(&v);
+	v = judge(&same, 3);
+	repeat = json_object_get(exec_detail(&v, "id0"), "repeat");
+	ok(repeat && json_integer_value(json_object_get(repeat, "different")) == 0 && !note_of(&v, "nondet")[0],
+	   "and that the same bits came");
+	gk_verdict_release(&v);
+	task.deterministic = true;
+	expect(&same, 3, GK_PASS, "pass", "", "where a task asks for the same bits, they pass");
+	expect(&w, 3, GK_FAIL, "nondeterministic", "Case id0 (x float32[100], y float32[100]): two executions", "and others fail");
+	w.backwards = true;
+	expect(&w, 3, GK_FAIL, "nondeterministic", "first at [5]", "in whatever order they come");
+	task.deterministic = false;
+}
+
+static void distances_stand_in_the_verdict(void)
+{
+	struct world w = {.bad_case = -1}, values = {.bad_case = 1};
+	struct gk_verdict v = judge(&w, 3);
+
+	is_int(json_integer_value(json_object_get(v.ulp, "count")), 10 * COUNT, "of all that was compared, of a pass too");
+	is_int(json_integer_value(json_object_get(v.ulp, "exact")), 10 * COUNT, "how many are as near as can be");
+	is_int(json_integer_value(json_object_get(json_object_get(exec_detail(&v, "id1"), "ulp"), "count")), 3 * COUNT,
+	       "and of each case");
+	gk_verdict_release(&v);
+	v = judge(&values, 3);
+	ok(json_object_get(exec_detail(&v, "id1"), "map") && json_object_get(exec_detail(&v, "id1"), "ulp"),
+	   "a wrong case has its figures as well");
 	gk_verdict_release(&v);
 }
 
@@ -300,6 +372,9 @@ int main(void)
 	kernels_are_lowered_for_other_targets();
 	what_does_not_compile_fails_the_call();
 	configurations_that_do_not_compile_are_left_out();
+	special_values_have_a_round();
+	what_varies_is_noted();
+	distances_stand_in_the_verdict();
 	world_end();
 	return done_testing();
 }

@@ -152,6 +152,64 @@ static void specials_have_rules(void)
 	ok(one(GK_F16, 0x1p-24, 0x1p-24) && one(GK_F16, 0, 0x1p-25), "half a subnormal may be lost");
 }
 
+static bool with(struct gk_comparison c, int count)
+{
+	c.dtype = GK_F32;
+	c.want_dtype = GK_F64;
+	c.rank = 1;
+	c.shape[0] = count;
+	c.got = got;
+	c.want = want;
+	return gk_compare(&c, &d);
+}
+
+static void signs_of_zeros_count_where_they_are_declared(void)
+{
+	struct gk_comparison near_enough = {.tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
+	struct gk_comparison exact = {.tolerance = {.exact = true}};
+
+	fresh();
+	want[70] = 0;
+	got[70] = -0.0f;
+	ok(with(near_enough, COUNT), "they do not by themselves");
+	near_enough.signed_zeros = exact.signed_zeros = true;
+	ok(!with(near_enough, COUNT) && d.wrong == 1 && d.first[0] == 70 && d.pattern == GK_PATTERN_ZERO_SIGN &&
+	           says("zeros with the wrong sign"), "and then alone");
+	for (int i = 0; i < COUNT; i++)
+		want[i] = got[i];
+	ok(with(exact, COUNT), "the right sign is right");
+	want[70] = 0;
+	ok(!with(exact, COUNT) && d.wrong == 1, "of exact outputs as well");
+}
+
+static void lost_special_values_are_named(void)
+{
+	fresh();
+	want[3] = want[900] = NAN;
+	ok(!compare() && d.wrong == 2 && d.pattern == GK_PATTERN_NAN_LOST && says("a NaN among the inputs got lost"), "a lost NaN");
+	fresh();
+	want[3] = INFINITY;
+	want[900] = -INFINITY;
+	ok(!compare() && d.pattern == GK_PATTERN_INF_LOST && says("an infinity is expected"), "a lost infinity");
+	got[3] = NAN;
+	ok(!compare() && d.wrong == 2 && d.pattern == GK_PATTERN_NONE, "of two kinds no one is named");
+}
+
+/* One huge expected value must not make room for errors everywhere else. */
+static void huge_values_do_not_hide_errors(void)
+{
+	struct gk_comparison c = {.tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
+
+	fresh();
+	want[8] = 3.4028234e38;
+	got[8] = (float)want[8];
+	got[100] += 1;
+	ok(with(c, COUNT), "against the mean of all, 1 more is nothing");
+	c.has_specials = true;
+	ok(!with(c, COUNT) && d.wrong == 1 && d.first[0] == 100, "with special values among the inputs it is seen");
+	near(d.scale, 1, 0.1, "the scale is that of ordinary values");
+}
+
 static bool ints(enum gk_dtype dtype, int64_t value, int64_t expected)
 {
 	struct gk_comparison c = {.dtype = dtype,
@@ -238,6 +296,9 @@ int main(void)
 	values_are_recognised();
 	moves_are_recognised();
 	specials_have_rules();
+	signs_of_zeros_count_where_they_are_declared();
+	lost_special_values_are_named();
+	huge_values_do_not_hide_errors();
 	integers_are_exact();
 	exact_floats_are_exact();
 	every_format_is_read_like_the_table();

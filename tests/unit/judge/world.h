@@ -36,7 +36,7 @@ static const struct gk_case *case_list[MOST_CASES];
 static char ids[MOST_CASES][16];
 static char hash[GK_HEX_SIZE];
 static double want[COUNT];
-static float right[COUNT], wrong[COUNT];
+static float right[COUNT], wrong[COUNT], near_by[COUNT];
 
 static struct gk_judge_setup setup_of(size_t case_count)
 {
@@ -96,6 +96,8 @@ struct world {
 	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps; */
 	int rejected_warps, shared;   /* shared memory of all others */
 	int variants;                 /* the launch is a choice among so many, with 1, 2, 4, .. warps */
+	bool varies;                  /* what is executed once more gives other bits */
+	int bad_special;              /* case, counted from 1, that is wrong with special values; 0: none */
 	/* timing */
 	bool measure;
 	const struct gk_cascade *against; /* NULL: there is none, why says it */
@@ -190,6 +192,8 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 }
 
 static size_t objects_seen, kernels_seen; /* of the last execution */
+static unsigned specials_seen;            /* of all of them */
+static int paired_seen;
 
 static void tell_execution(struct gk_cascade *c, const struct world *w, struct gk_judge_execution *x)
 {
@@ -197,7 +201,7 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 	bool is_bare = json_array_size(json_object_get(x->plan, "kernels")) == 0;
 	bool bad = is_bare ? (int)x->case_index + 1 == w->kernels_matter : (int)x->case_index == w->bad_case;
 	const void *got[] = {bad && !w->finding ? wrong : right}, *wanted[] = {want};
-	static struct gk_outputs outputs;
+	static struct gk_outputs outputs, paired;
 	struct gk_execute_result r = {
 		.died = bad && (w->dies || w->hangs), .timed_out = w->hangs, .death = "killed by signal 11"};
 
@@ -209,10 +213,21 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 			json_loads(bad && w->poisoned ? w->poisoned : "{\"poisoned\":0,\"first\":-1}", 0,
 		                   NULL),
 			"counts", "bytes_read", 8, "notes", "ms", 1);
+	if (x->round == GK_JUDGE_SPECIAL_ROUND) {
+		specials_seen |= gk_judge_specials(&(struct gk_judge_setup){.cases = case_list}, x->case_index, x->round);
+		if ((int)x->case_index + 1 == w->bad_special)
+			got[0] = wrong;
+	}
+	if (x->is_paired && paired_seen == 1 && w->varies)
+		got[0] = near_by;
 	objects_seen = x->object_count;
 	kernels_seen = json_array_size(json_object_get(x->plan, "kernels"));
 	gk_outputs_prepare(&outputs, &task, case_list[x->case_index], &data, got, wanted);
 	gk_outputs_compare(&outputs);
+	if (x->is_paired && paired_seen++ == 0)
+		paired = outputs;
+	else if (x->is_paired)
+		gk_outputs_repeat(&outputs, &data, &paired);
 	gk_cascade_executed(c, x->number, &data, &r, r.died ? NULL : &outputs, 2);
 	json_decref(r.executed);
 	gk_judge_data_release(&data);
@@ -325,7 +340,8 @@ static struct gk_verdict judge(const struct world *w, size_t case_count)
 	c = gk_cascade_new(&setup);
 	if (w->trusted)
 		gk_cascade_trust(c, true);
-	executions = lowerings = timings = 0;
+	executions = lowerings = timings = paired_seen = 0;
+	specials_seen = 0;
 	for (;;) {
 		while (gk_cascade_next(c, &a)) {
 			if (a.kind == GK_JUDGE_LINT)
@@ -398,6 +414,7 @@ static void world_begin(void)
 		want[i] = sin(i + 1);
 		right[i] = (float)want[i];
 		wrong[i] = i < 64 ? right[i] : 0;
+		near_by[i] = i == 5 || i == 70 ? nextafterf(right[i], 2) : right[i];
 	}
 	gk_hash_hex(ADD_GOOD, strlen(ADD_GOOD), hash);
 }

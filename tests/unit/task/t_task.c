@@ -126,6 +126,36 @@ static void cases(void)
 	refused("title: T", "title: T\ntitle: U", "3: the key title stands here for the second time", "a key twice");
 }
 
+/* What is put among the inputs, and where they begin. */
+static void specials(void)
+{
+	struct gk_err e = {0};
+	struct gk_case *drawn;
+	struct gk_task *task;
+	size_t count;
+
+	refused("cases:\n", "specials: [nan, -0.0, -max]\ncases:\n", "", "special values by name, or as YAML has them");
+	refused("cases:\n", "specials: [nan, zero]\ncases:\n",
+	        "11: specials[1]: one of nan, inf, -inf, -0.0, subnormal, max, -max is needed, not \"zero\"", "an unknown one");
+	refused("N: 9,", "N: 9, use: [perf], specials: [nan],", "13: cases[1].specials: special values are for cases with use: [exec]",
+	        "where nothing is executed");
+	refused("kind: int, default: 1", "kind: int, ordinary: true",
+	        "7: entry.params[1].ordinary: special values are put into tensors alone", "a scalar that is spared");
+	refused("N: 9, dtype", "N: 8, misaligned: true, dtype", "", "a case may be there again, misaligned");
+	refused("N: 9, dtype", "N: 8, misaligned: 1, dtype", "13: cases[1].misaligned: true or false is needed, not 1", "or not");
+	refused("cases:\n  - {N: 8,", "specials: [nan, -0.0]\nsigned_zeros: true\ndeterministic: true\ncases:\n"
+	        "  - {N: 8, misaligned: true, specials: [],", "", "all of them");
+	task = gk_task_read(folder, &e);
+	ok(task && task->signed_zeros && task->deterministic, "flags of the task");
+	is_int(task->cases[0].specials, 0, "a case may do without");
+	is_int(task->cases[1].specials, 1 << GK_SPECIAL_NAN | 1 << GK_SPECIAL_MINUS_ZERO, "else it has the task's");
+	is_text(task->cases[0].id, "N=8,dtype=float32 (misaligned)", "a misaligned case is named so");
+	ok(task->cases[0].misaligned && json_object_size(task->cases[0].params) == 2, "which the oracle does not hear of");
+	gk_task_draw_held_out(task, 1, 1, &drawn, &count, &e);
+	ok(count == 1 && drawn[0].specials == task->specials && !drawn[0].misaligned, "held-out cases have the task's");
+	gk_task_free(task);
+}
+
 static void files(void)
 {
 	struct gk_err e = {0};
@@ -249,6 +279,7 @@ int main(void)
 		return 1;
 	fields();
 	cases();
+	specials();
 	files();
 	good_task();
 	held_out();
