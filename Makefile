@@ -63,12 +63,12 @@ $B/libgeak.a: $(OBJ)
 	$Qar rcs $@ $^
 
 # The sandbox from within, for the worker's ctypes: never instrumented, the interpreter is not either.
-BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount root group inside peer stub)
+BOX_SRC := $(patsubst %,src/box/%.c,tree landlock filter mount root group inside peer stub witness)
 $B/libgeakbox.so: $(BOX_SRC) $(wildcard src/box/*.h)
 	@mkdir -p $(@D)
 	$(call say,cc)
 	$Q$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
-		-o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp)
+		-o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp) -ldl
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -186,7 +186,7 @@ $B/bundled/libgeakbox.so: $B/libgeakbox.so
 	@mkdir -p $(@D)
 	$(call say,link)
 	$Q$(CC) $(CPPFLAGS) -std=c11 $(OPT) $(WARN) -fstack-protector-strong -fPIC -shared -Wl,-z,relro,-z,now \
-		-Wl,--disable-new-dtags,-rpath,'$$ORIGIN/..' -o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp)
+		-Wl,--disable-new-dtags,-rpath,'$$ORIGIN/..' -o $@ $(BOX_SRC) $(shell pkg-config --libs libseccomp) -ldl
 
 BUNDLE ?= $B
 bundle: $B/bundled/geak $B/bundled/libgeakbox.so

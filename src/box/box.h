@@ -32,6 +32,7 @@ struct box_paths {
 	const char *writable; /* one path a line, or NULL */
 	bool own_proc;        /* /proc shows nobody else: all of it is readable */
 	bool devices;         /* /dev may be used as it is: a GPU's driver */
+	const char *nodes;    /* one path a line: only these of /dev may be used, by a candidate that runs for real; or NULL */
 };
 /* What is named, /dev/null and its like, and this process in /proc; nothing else. -1 with errno. */
 int gk_box_landlock(const struct box_paths *paths);
@@ -43,6 +44,7 @@ struct box_filter {
 	bool keep_files;      /* chmod and its like, which Landlock does not cover, are refused: not all is read-only */
 	bool count_creations; /* clone asks the listener */
 	bool is_peer;         /* of geak's own: memory files are allowed */
+	bool has_device;      /* a GPU's driver runs in it: memory files are allowed */
 	bool no_programs;     /* neither programs nor processes are started; threads are */
 	bool all_threads;     /* of this process, not only the calling one */
 };

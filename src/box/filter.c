@@ -41,7 +41,7 @@ static const char *const denied[] = {
 	"bind", "listen", "accept", "accept4", "move_pages", "migrate_pages", "set_mempolicy_home_node",
 };
 
-/* Only candidates: peers hand over results in memory files. */
+/* Only candidates without a device: peers hand over results in memory files, drivers share them with the kernel. */
 static const char *const denied_to_candidates[] = {"memfd_create"};
 
 /* A launcher's: what it needs is open. */
@@ -116,7 +116,9 @@ static int deny_all(scmp_filter_ctx filter, const struct box_filter *wanted)
 {
 	if (DENY(denied) < 0 || deny_arguments(filter) != 0)
 		return -1;
-	if (!wanted->is_peer && (DENY(denied_to_candidates) < 0 || keep_schedules_in(filter) != 0))
+	if (!wanted->is_peer && !wanted->has_device && DENY(denied_to_candidates) < 0)
+		return -1;
+	if (!wanted->is_peer && keep_schedules_in(filter) != 0)
 		return -1;
 	if (wanted->keep_files && DENY(changes_of_files) < 0)
 		return -1;

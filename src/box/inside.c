@@ -201,6 +201,7 @@ static int set_landlock(struct setup *s)
 {
 	struct box_paths paths = {.readable = s->inside->readable,
 	                          .writable = s->inside->tmp_folder,
+	                          .nodes = s->inside->nodes,
 	                          .own_proc = s->layers & GK_BOX_HAS_PROC};
 
 	if (!gk_box_landlock_abi())
@@ -235,6 +236,7 @@ static int set_filter(struct setup *s)
 		.own_pids = getpid() == 1,
 		.keep_files = !(s->layers & GK_BOX_HAS_MOUNT),
 		.count_creations = s->inside->notify_fd >= 0 && gk_box_filter_can_count(),
+		.has_device = s->inside->nodes != NULL,
 	};
 	int listener = -1;
 

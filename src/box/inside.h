@@ -23,7 +23,7 @@
 
 #include <stdint.h>
 
-#define GK_BOX_API 3
+#define GK_BOX_API 4
 int gk_box_api(void); /* GK_BOX_API: the caller refuses another */
 
 enum {
@@ -72,6 +72,7 @@ struct gk_box_inside {
 	int32_t notify_fd;      /* inside's end of the socketpair to the stub, or -1; closed on return */
 	const char *tmp_folder; /* the one writable folder; it must exist */
 	const char *readable;   /* one path a line: what may be read and run; NULL: everything */
+	const char *nodes;      /* one path a line: nodes of a GPU that may be used, or NULL: no device */
 	int32_t has_root;       /* the zygote's gk_box_root() has succeeded */
 	int32_t group;          /* descriptor of the candidate's control group, or -1; closed on return */
 	int32_t need;           /* GK_BOX_HAS bits without which the candidate must not run */

@@ -165,6 +165,9 @@ static int add_rules(int ruleset, const struct box_paths *paths, uint64_t all)
 	/* A driver names its threads through /proc/self. */
 	if (paths->devices && (allow_if_there(ruleset, "/dev", all) < 0 || allow_if_there(ruleset, "/proc/self", all) < 0))
 		return -1;
+	if (paths->nodes && (allow_list(ruleset, paths->nodes, (FS_READ_FILE | FS_WRITE_FILE | FS_IOCTL_DEV) & all) < 0 ||
+	                     allow_if_there(ruleset, "/proc/self", all) < 0))
+		return -1;
 	return paths->writable ? allow_list(ruleset, paths->writable, no_nodes) : 0;
 }
 

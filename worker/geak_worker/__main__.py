@@ -1,4 +1,4 @@
-"""python -m geak_worker zygote | oracle | lowering: started by geak, spoken to over the socket named in GEAK_FD."""
+"""python -m geak_worker zygote | contained | oracle | lowering: started by geak, spoken to over the socket named in GEAK_FD."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 def main() -> int:
     """Exit status: 0 at the end of the stream, 1 on our own failure, 2 on wrong use."""
-    if len(sys.argv) != 2 or sys.argv[1] not in ("zygote", "oracle", "lowering"):
-        print("usage: python -m geak_worker zygote|oracle|lowering (started by geak)", file=sys.stderr)
+    if len(sys.argv) != 2 or sys.argv[1] not in ("zygote", "contained", "oracle", "lowering"):
+        print("usage: python -m geak_worker zygote|contained|oracle|lowering (started by geak)", file=sys.stderr)
         return 2
     if sys.flags.hash_randomization:
         # sets and dicts of candidates must come in the same order in every process
@@ -22,10 +22,10 @@ def main() -> int:
 
     build = os.environ.get("GEAK_BUILD", "")
     try:
-        if sys.argv[1] == "zygote":
+        if sys.argv[1] in ("zygote", "contained"):
             from . import zygote
 
-            return zygote.main(build)
+            return zygote.main(build, sys.argv[1])
         if sys.argv[1] == "lowering":
             from . import lowering
 

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
-API = 3
+API = 4
 HAS_PID, HAS_MOUNT, HAS_LANDLOCK, HAS_SECCOMP, HAS_COUNT, HAS_ROOT = 1, 2, 4, 8, 16, 64
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 PR_CAPBSET_DROP = 24
@@ -65,6 +65,7 @@ class _Inside(ctypes.Structure):
         ("notify_fd", ctypes.c_int32),
         ("tmp_folder", ctypes.c_char_p),
         ("readable", ctypes.c_char_p),
+        ("nodes", ctypes.c_char_p),
         ("has_root", ctypes.c_int32),
         ("group", ctypes.c_int32),
         ("need", ctypes.c_int32),
@@ -111,6 +112,8 @@ class LibraryBox:
     name = "libgeakbox"
     has_root = False
     readable: Optional[bytes] = None
+    backend = ""  # "cuda" or "hip": candidates run for real on a GPU
+    nodes: Optional[bytes] = None  # of that GPU
     group = -1
     need = 0
 
@@ -157,8 +160,8 @@ class LibraryBox:
     def inside_setup(self, keep: Sequence[int], notify: int, tmp: str, limits: Limits, leaf: int = -1) -> int:
         """In inside: the layers in force. Raises BoxError."""
         fds = (ctypes.c_int32 * len(keep))(*keep)
-        inside = _Inside(fds, len(keep), notify, tmp.encode(), self.readable, self.has_root, leaf, self.need,
-                         limits.cpu_s, limits.memory_bytes, limits.file_bytes, limits.processes)  # fmt: skip
+        inside = _Inside(fds, len(keep), notify, tmp.encode(), self.readable, self.nodes, self.has_root, leaf, self.need,
+                         limits.cpu_s, 0 if self.backend else limits.memory_bytes, limits.file_bytes, limits.processes)  # fmt: skip
         return self._call("gk_box_inside_setup", ctypes.byref(inside))
 
     def wait(self, pid: int, notify: int, stop: int, limits: Limits, tmp: Optional[str] = None) -> End:
@@ -176,6 +179,8 @@ class PlainBox:
     """Limits and the killing of trees, with the standard library."""
 
     name = "limits"
+    backend = ""
+    nodes: Optional[bytes] = None
 
     def enter_root(self, readable: Sequence[str], tmp: str) -> None:
         """Nothing: that takes system calls that Python does not have."""
@@ -206,7 +211,7 @@ class PlainBox:
         if notify >= 0:
             os.close(notify)
         close_others(keep)
-        if limits.memory_bytes > 0:
+        if limits.memory_bytes > 0 and not self.backend:  # a driver reserves address space as it likes
             ceiling = mapped_bytes() + limits.memory_bytes
             resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
         for kind, value in ((resource.RLIMIT_CPU, limits.cpu_s), (resource.RLIMIT_FSIZE, limits.file_bytes),

@@ -37,6 +37,13 @@ def environment(tmp: str) -> Dict[str, str]:
     }
 
 
+def device_environment(box: "LibraryBox | PlainBox") -> Dict[str, str]:
+    """What a driver and Triton must know besides, for a candidate that runs for real."""
+    names = ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GEAK_LIBCUDA", "GEAK_LIBHIP",
+             "CUDA_MODULE_LOADING"] if box.backend else ["TRITON_INTERPRET"]  # fmt: skip
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def _descriptors(result: int, stdio: int) -> int:
     """Puts stdio on 1 and 2, nothing on 0, the result pipe on RESULT_FD. `result` and `stdio` are above it."""
     null = os.open("/dev/null", os.O_RDONLY)
@@ -54,12 +61,12 @@ def _move_up(fd: int) -> int:
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
 
 
-def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], notify: int, ready: int, leaf: int,
-         tmp: str, build: str) -> None:  # fmt: skip
-    """Never returns. `fds` are source, result and stdio; `ready` is told 'ok', or why the box could not be closed."""
+def main(box: "LibraryBox | PlainBox", kind: str, request: Dict[str, Any], fds: List[int], notify: int, ready: int,
+         leaf: int, tmp: str, build: str) -> None:  # fmt: skip
+    """Never returns. `fds` are source, result and stdio, then the memory files of a run for real; `ready` is told 'ok', or why the box could not be closed."""
     code = 1
     try:
-        source_fd, result_fd, stdio_fd = (_move_up(fd) for fd in fds)
+        source_fd, result_fd, stdio_fd, *data = (_move_up(fd) for fd in fds)
         notify = _move_up(notify) if notify >= 0 else -1
         ready = _move_up(ready)
         leaf = _move_up(leaf) if leaf >= 0 else -1
@@ -68,9 +75,10 @@ def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], 
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             result = _descriptors(result_fd, stdio_fd)
-            box.inside_setup([result, ready], notify, tmp, Limits.from_json(request["limits"]), leaf)
+            box.inside_setup([result, ready, *data], notify, tmp, Limits.from_json(request["limits"]), leaf)
+            kept = device_environment(box) if kind == "contain" else {}
             os.environ.clear()
-            os.environ.update(environment(tmp))
+            os.environ.update({**environment(tmp), **kept})
             os.makedirs(tmp, exist_ok=True)
             os.chdir(tmp)
             tempfile.tempdir = tmp  # the zygote has asked before, and the answer was kept
@@ -79,7 +87,7 @@ def main(box: "LibraryBox | PlainBox", request: Dict[str, Any], fds: List[int], 
             os._exit(125)
         os.write(ready, b"ok")
         os.close(ready)
-        code = _capture(request, source, result, build)
+        code = _capture(request, source, result, build) if kind == "capture" else _real(box, request, source, result, data)
     finally:
         os._exit(code)
 
@@ -90,9 +98,23 @@ def _capture(request: Dict[str, Any], source: bytes, result: int, build: str) ->
     from .capture import Capture
 
     Capture(request, source, PipeWriter(result).send, build).run()
+    _flush()
+    return 0
+
+
+def _real(box: "LibraryBox | PlainBox", request: Dict[str, Any], source: bytes, result: int, data: List[int]) -> int:
+    """Calls the candidate on data."""
+    faulthandler.enable(file=2)
+    from . import real
+
+    real.run(box, request, source, PipeWriter(result).send, data)
+    _flush()
+    return 0
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:
             pass
-    return 0

@@ -24,7 +24,7 @@ import socket
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from . import facts, toolchain
 from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box, readable_paths
@@ -49,8 +49,8 @@ class Live:
 class Zygote:
     """Serves captures until its socket ends."""
 
-    def __init__(self, channel: Channel, box: "LibraryBox | PlainBox", build: str) -> None:
-        self.channel, self.box, self.build = channel, box, build
+    def __init__(self, channel: Channel, box: "LibraryBox | PlainBox", build: str, is_real: bool = False) -> None:
+        self.channel, self.box, self.build, self.is_real = channel, box, build, is_real
         self.live: Dict[int, Live] = {}  # by descriptor of the stub's socket
 
     def serve(self) -> None:
@@ -86,7 +86,7 @@ class Zygote:
         if frame is None:
             return False
         try:
-            if frame.type == "capture":
+            if frame.type == ("contain" if self.is_real else "capture"):
                 self.capture(frame)
             elif frame.type == "cancel":
                 self.cancel(frame.id)
@@ -176,11 +176,15 @@ def check_request(frame: Frame) -> Optional[str]:
     """What is wrong with a capture request, or None."""
     request = frame.json
     shapes = {"entry": dict, "target": str, "salt": str, "cases": list, "limits": dict}
+    if frame.type == "contain":
+        shapes = {"entry": dict, "target": str, "calls": list, "timed": int, "limits": dict}
     for name, kind in shapes.items():
         if not isinstance(request.get(name), kind):
             return f"a capture request without a proper {name}"
     if not isinstance(request["entry"].get("name"), str):
         return "a capture request without the entry's name"
+    if frame.type == "contain" and len(frame.fds) >= 3:
+        return None
     if len(frame.fds) != 3:
         return f"a capture request brings 3 descriptors, not {len(frame.fds)}"
     return None
@@ -225,9 +229,8 @@ class Stub:
             self.become_inside(notify, ready)
             from . import inside
 
-            inside.main(
-                self.box, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside, leaf, tmp, self.build
-            )
+            inside.main(self.box, self.frame.type, self.frame.json, self.frame.fds, notify_inside.detach(), ready_inside,
+                        leaf, tmp, self.build)  # fmt: skip
         notify_inside.close()
         os.close(ready_inside)
         pidfd = os.pidfd_open(pid)
@@ -260,15 +263,31 @@ class Stub:
         self.channel.sock.close()
 
 
-def warm_up() -> None:
+def warm_up(is_real: bool) -> None:
     """Loads what captures need, so that forks find it in memory."""
+    if is_real:
+        from . import real
+
+        real.warm_up()
+        return
     from . import capture, warm  # noqa: F401
 
     warm.run()
 
 
-def main(build: str) -> int:
-    """The zygote's process. Returns its exit status."""
+def paths(box: "LibraryBox | PlainBox", is_real: bool) -> List[str]:
+    """What processes of candidates may read. The nodes of a device, where they may use one, become the box's."""
+    found = readable_paths()
+    if is_real:
+        from . import real
+
+        found += real.open_nodes(box)
+    return found
+
+
+def main(build: str, role: str = "zygote") -> int:
+    """The zygote's process, or that of those who run for real. Returns its exit status."""
+    is_real = role == "contained"
     channel = Channel.from_environment()
     try:
         box = open_box()
@@ -278,16 +297,16 @@ def main(build: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    warm_up()
+    warm_up(is_real)
     try:
-        box.enter_root(readable_paths(), os.environ.get("GEAK_TMP", ""))
+        box.enter_root(paths(box, is_real), os.environ.get("GEAK_TMP", ""))
     except BoxError as error:
         channel.send(Frame("error", json={"kind": "sandbox", "message": str(error)}, last=True))
         return 1
     slots = max(1, len(os.sched_getaffinity(0)))
-    channel.send(facts.hello("zygote", build, slots, {**facts.versions(), **toolchain.facts(), "box": box.name}))
+    channel.send(facts.hello(role, build, slots, {**facts.versions(), **toolchain.facts(), "box": box.name}))
     gc.collect()
     gc.freeze()
     gc.disable()
-    Zygote(channel, box, build).serve()
+    Zygote(channel, box, build, is_real).serve()
     return 0
