@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "view/near.h"
 #include "view/perf.h"
 #include "view/story.h"
 
@@ -48,7 +49,7 @@ static void print_cases(const struct gk_term *term, const struct gk_verdict *v, 
 void gk_judged_print(const struct gk_term *term, const char *task, const char *candidate,
                      const struct gk_verdict *v)
 {
-	gk_buf_auto speed = GK_BUF_INIT;
+	gk_buf_auto speed = GK_BUF_INIT, near = GK_BUF_INIT;
 
 	gk_term_print(term, tone_of(v->outcome), "%-9s", gk_outcome_names[v->outcome]);
 	gk_term_print(term, GK_BOLD, " %s", task);
@@ -61,6 +62,8 @@ void gk_judged_print(const struct gk_term *term, const char *task, const char *c
 	print_times(term, v);
 	gk_perf_add_line(&speed, v);
 	gk_term_print(term, v->speedup.measured ? GK_BOLD : GK_DIM, "  perf %s\n", gk_buf_text(&speed));
+	if (gk_near_add_line(&near, v))
+		gk_term_print(term, GK_DIM, "  values %s\n", gk_buf_text(&near));
 	if (v->message && v->message[0])
 		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
 	print_cases(term, v, "reference", "candidate");

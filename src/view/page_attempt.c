@@ -4,6 +4,7 @@
 #include "view/chart.h"
 #include "view/diff.h"
 #include "view/html.h"
+#include "view/near.h"
 #include "view/perf.h"
 
 #define STRATEGY_MAX ((size_t)1200)
@@ -129,6 +130,20 @@ static void add_cases(struct page *page, const struct gk_verdict *verdict)
 	gk_buf_add_text(page->out, "</table>");
 	if (failed > MAX_CASES)
 		gk_buf_printf(page->out, "<p class='muted small'>and %zu more</p>", failed - MAX_CASES);
+	gk_buf_add_text(page->out, "</details>");
+}
+
+static void add_near(struct page *page, const struct gk_verdict *verdict)
+{
+	gk_buf_auto line = GK_BUF_INIT;
+
+	if (!gk_near_add_line(&line, verdict))
+		return;
+	gk_buf_add_text(page->out, "<details><summary>Values: ");
+	gk_html_text(page->out, gk_buf_text(&line), 300);
+	gk_buf_add_text(page->out, "</summary><p class='muted small'>Elements by their distance from the expected value, in units "
+	                           "in the last place of the output's format (0, 1, 2, 3 to 4, 5 to 8 and so on), log scale:</p>");
+	gk_near_chart(page->out, verdict);
 	gk_buf_add_text(page->out, "</details>");
 }
 
@@ -289,6 +304,7 @@ void page_attempt(struct page *page, const struct gk_story_line *line, const str
 	if (attempt->judged) {
 		add_speed(page, &attempt->verdict);
 		add_counts(page, &attempt->verdict);
+		add_near(page, &attempt->verdict);
 		add_notes(page, &attempt->verdict);
 		add_cases(page, &attempt->verdict);
 		add_kernels(page, &attempt->verdict);

@@ -62,6 +62,7 @@ const char *const page_style[] = {
 	"pre .k{color:var(--accent)}pre .n{color:var(--warn)}\n",
 	".diff span{display:block;min-height:1.5em}.diff .add{background:var(--goodbg)}.diff .del{background:var(--badbg)}"
 	".diff .gap{color:var(--muted);user-select:none}\n",
+	".near{width:100%;max-width:360px;display:block;margin-top:6px}rect.near{fill:var(--good)}rect.far{fill:var(--accent)}\n",
 	".map{width:132px;max-height:132px;border:1px solid var(--line);border-radius:4px;display:block}"
 	".map .ok{fill:var(--soft)}.map .off{fill:var(--bad)}.cases td{font-size:13.5px}\n",
 	".basis{margin:14px 0 0;font-size:14.5px}.basis b{font-weight:600}h5{font-size:13px;margin:22px 0 4px;"

@@ -6,6 +6,7 @@
 #include "view/chart.h"
 #include "view/diff.h"
 #include "view/html.h"
+#include "view/near.h"
 #include "view/story.h"
 #include "view/table.h"
 
@@ -165,6 +166,40 @@ static void maps_are_found_and_bounded(void)
 	json_decref(odd);
 }
 
+/* What a verdict says of distances; the picture's bars. */
+static void values_have_a_line_and_a_picture(void)
+{
+	struct gk_case_result result = {.detail = json_loads("{\"repeat\": {\"count\": 32, \"different\": 0}}", 0, NULL)};
+	struct gk_verdict v = {.cases = &result, .case_count = 1};
+	gk_buf_auto out = GK_BUF_INIT;
+	int bars = 0;
+
+	ok(!gk_near_add_line(&out, &v) && !gk_near_chart(&out, &v) && out.size == 0, "a verdict without them adds nothing");
+	v.ulp = json_loads("{\"count\": 1000000, \"exact\": 999999, \"max\": 2.6, \"apart\": 0,"
+	                   "\"buckets\": [999999, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]}", 0, NULL);
+	gk_near_add_line(&out, &v);
+	is_text(gk_buf_text(&out), "99.99 % of 1000000 elements as near as the format comes, at most 3 ulp off; two executions gave the "
+	                           "same bits", "a line for people, in which one of a million is not nothing");
+	gk_buf_clear(&out);
+	ok(gk_near_chart(&out, &v), "and a picture");
+	for (const char *at = gk_buf_text(&out); (at = strstr(at, "<rect")); at++)
+		bars++;
+	is_int(bars, 2, "with a bar for each bucket that has elements");
+	json_decref(result.detail);
+	result.detail = json_loads("{\"repeat\": {\"count\": 32, \"different\": 5, \"max_ulp\": 2}}", 0, NULL);
+	json_object_set_new(v.ulp, "exact", json_integer(1000000));
+	json_object_set_new(v.ulp, "max", json_real(0.5));
+	json_object_set_new(v.ulp, "apart", json_string("x"));
+	gk_buf_clear(&out);
+	gk_near_add_line(&out, &v);
+	is_text(gk_buf_text(&out), "all of 1000000 elements as near as the format comes; two executions differ in 5 of 32 elements, by "
+	                           "up to 2 ulp", "what varies is told");
+	json_object_set_new(v.ulp, "buckets", json_string("odd"));
+	ok(!gk_near_chart(&out, &v), "what is no distribution is no picture");
+	json_decref(v.ulp);
+	json_decref(result.detail);
+}
+
 static void a_gpu_that_is_shared_is_told(void)
 {
 	json_t *peers = json_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:s}}", "launcher", "kind", "NVIDIA H200", "target", "sm_90",
@@ -192,5 +227,6 @@ int main(void)
 	diff_is_line_by_line();
 	diff_scripts_are_right();
 	maps_are_found_and_bounded();
+	values_have_a_line_and_a_picture();
 	return done_testing();
 }
