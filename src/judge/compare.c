@@ -2,17 +2,24 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "pattern.h"
 
 /*
  * Blocks of BLOCK elements are widened to double and checked by loops that
  * the compiler turns into vector code; only a block with a failure, or with
  * NaN or infinity in it, is looked at element by element.
+ *
+ * More than one part of PART elements is shared among threads, which find out
+ * whether all is right and how near it is. Where it is not, one thread looks at
+ * everything again from the first element on: what is said hangs on no order.
  */
-enum { BLOCK = GK_ULP_BLOCK, LANES = 4 };
+enum { BLOCK = GK_ULP_BLOCK, LANES = 4, PART = 1 << 18 };
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 typedef int64_t lane_counts __attribute__((vector_size(LANES * sizeof(int64_t))));
@@ -141,21 +148,55 @@ static double most_usual(const struct gk_comparison *c)
 	return largest > DBL_MAX ? DBL_MAX : largest * (largest > 1e30 ? 0x1p-32 : 0.25);
 }
 
-static double mean_magnitude(const struct gk_comparison *c, int64_t count)
+/* Part of a sum: which parts there are hangs on the number of elements alone, so that the sum is always the same. */
+struct mean_part {
+	double total, finite;
+};
+
+struct mean {
+	const struct gk_comparison *c;
+	int64_t count;
+	double most;
+	struct mean_part *parts;
+};
+
+static void sum_part(void *ctx, size_t number)
 {
-	double room[BLOCK], total = 0, finite = 0, most = most_usual(c);
+	const struct mean *m = ctx;
+	struct mean_part *part = &m->parts[number];
+	int64_t first = (int64_t)number * PART, end = m->count - first < PART ? m->count : first + PART;
+	double room[BLOCK];
 	lanes sums = {0};
 	lane_counts seen = {0};
 
-	for (int64_t start = 0; start < count; start += BLOCK) {
-		int n = count - start < BLOCK ? (int)(count - start) : BLOCK;
+	for (int64_t start = first; start < end; start += BLOCK) {
+		int n = end - start < BLOCK ? (int)(end - start) : BLOCK;
 
-		add_magnitudes(wide_block(c->want_dtype, c->want, start, n, room, INFINITY), most, &sums, &seen);
+		add_magnitudes(wide_block(m->c->want_dtype, m->c->want, start, n, room, INFINITY), m->most, &sums, &seen);
 	}
 	for (int lane = 0; lane < LANES; lane++) {
-		total += sums[lane];
-		finite += (double)seen[lane];
+		part->total += sums[lane];
+		part->finite += (double)seen[lane];
 	}
+}
+
+static size_t part_count(int64_t count)
+{
+	return (size_t)((count + PART - 1) / PART);
+}
+
+static double mean_magnitude(const struct gk_comparison *c, int64_t count)
+{
+	size_t parts = part_count(count);
+	struct mean m = {c, count, most_usual(c), gk_alloc_array(parts ? parts : 1, sizeof *m.parts)};
+	double total = 0, finite = 0;
+
+	gk_parallel(parts, sum_part, &m);
+	for (size_t i = 0; i < parts; i++) {
+		total += m.parts[i].total;
+		finite += m.parts[i].finite;
+	}
+	free(m.parts);
 	return finite > 0 ? total / finite : 0;
 }
 
@@ -411,31 +452,91 @@ static void lay_out_map(const struct gk_comparison *c, struct tally *t, int64_t 
 	t->d->map_columns = t->columns < GK_MAP_SIDE ? (int)t->columns : GK_MAP_SIDE;
 }
 
-bool gk_compare(const struct gk_comparison *c, struct gk_difference *d)
+static void tally_init(struct tally *t, const struct gk_comparison *c, struct gk_difference *d, int64_t count)
 {
-	int64_t count = count_elements(c);
-	struct block *b = gk_alloc(sizeof *b);
-	struct tally *t = gk_alloc(sizeof *t);
-	struct check k;
-
-	memset(d, 0, sizeof *d);
 	t->d = d;
 	t->has_ulps = gk_dtype_is_float(c->dtype);
 	if (t->has_ulps)
 		t->unit = gk_ulp_unit(c->dtype);
+	lay_out_map(c, t, count);
+}
+
+static void look_at_range(const struct check *k, int64_t first, int64_t end, struct tally *t)
+{
+	struct block *b = gk_alloc(sizeof *b);
+
+	for (int64_t start = first; start < end; start += BLOCK) {
+		b->count = end - start < BLOCK ? (int)(end - start) : BLOCK;
+		look_at_block(k, b, start, t);
+	}
+	free(b);
+}
+
+/* ---- parts of a large output, in threads ---- */
+
+struct parts {
+	const struct check *k;
+	int64_t count;
+	struct part {
+		double worst_ratio;
+		struct gk_ulps ulps;
+	} *parts;
+	atomic_bool is_wrong; /* somewhere: what the others would find is of no use */
+};
+
+static void look_at_part(void *ctx, size_t number)
+{
+	struct parts *p = ctx;
+	int64_t first = (int64_t)number * PART, end = p->count - first < PART ? p->count : first + PART;
+	struct gk_difference *d;
+	struct tally *t;
+
+	if (atomic_load_explicit(&p->is_wrong, memory_order_relaxed))
+		return;
+	d = gk_alloc(sizeof *d);
+	t = gk_alloc(sizeof *t);
+	tally_init(t, p->k->c, d, p->count);
+	look_at_range(p->k, first, end, t);
+	if (d->wrong)
+		atomic_store(&p->is_wrong, true);
+	p->parts[number] = (struct part){d->worst_ratio, d->ulps};
+	free(t);
+	free(d);
+}
+
+/* False where something is wrong: who describes it looks at all elements in order. */
+static bool all_parts_are_right(const struct check *k, int64_t count, struct gk_difference *d)
+{
+	size_t n = part_count(count);
+	struct parts p = {.k = k, .count = count, .parts = gk_alloc_array(n ? n : 1, sizeof *p.parts)};
+
+	gk_parallel(n, look_at_part, &p);
+	for (size_t i = 0; i < n && !p.is_wrong; i++) {
+		d->worst_ratio = fmax(d->worst_ratio, p.parts[i].worst_ratio);
+		gk_ulps_add(&d->ulps, &p.parts[i].ulps);
+	}
+	free(p.parts);
+	return !p.is_wrong;
+}
+
+bool gk_compare(const struct gk_comparison *c, struct gk_difference *d)
+{
+	int64_t count = count_elements(c);
+	struct tally *t;
+	struct check k;
+
+	memset(d, 0, sizeof *d);
 	d->count = count;
 	d->scale = mean_magnitude(c, count);
 	k = check_new(c, d->scale);
-	lay_out_map(c, t, count);
-	for (int64_t start = 0; start < count; start += BLOCK) {
-		b->count = count - start < BLOCK ? (int)(count - start) : BLOCK;
-		look_at_block(&k, b, start, t);
-	}
+	t = gk_alloc(sizeof *t);
+	tally_init(t, c, d, count);
+	if (count <= PART || !all_parts_are_right(&k, count, d))
+		look_at_range(&k, 0, count, t);
 	if (d->wrong > 0) {
 		d->worst_ratio = t->worst;
 		gk_pattern_recognise(c, &t->sample, d);
 	}
-	free(b);
 	free(t);
 	return d->wrong == 0;
 }

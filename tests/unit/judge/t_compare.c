@@ -2,6 +2,7 @@
 #include "judge/compare.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -289,6 +290,34 @@ static void json_holds_the_figures(void)
 	json_decref(json);
 }
 
+/* Larger than one thread's part: what is right, and what is said of what is wrong, is the same as of a small one. */
+static void large_outputs(void)
+{
+	enum { LARGE_ROWS = 1000, LARGE_COLUMNS = 777, LARGE = LARGE_ROWS * LARGE_COLUMNS };
+	double *large_want = gk_alloc_array(LARGE, sizeof *large_want);
+	float *large_got = gk_alloc_array(LARGE, sizeof *large_got);
+	struct gk_comparison c = {.dtype = GK_F32, .want_dtype = GK_F64, .rank = 2, .shape = {LARGE_ROWS, LARGE_COLUMNS},
+	                          .got = large_got, .want = large_want,
+	                          .tolerance = gk_tolerance_row(GK_F32, GK_OP_ELEMENTWISE, 0)};
+	struct gk_difference again;
+
+	for (int i = 0; i < LARGE; i++) {
+		large_want[i] = 1 + i % 1000 * 0.25;
+		large_got[i] = (float)large_want[i];
+	}
+	large_got[LARGE - 5] = nextafterf(large_got[LARGE - 5], 2000);
+	ok(gk_compare(&c, &d) && d.worst_ratio > 0, "a large output that is right, with the one that is farthest");
+	ok(d.ulps.count == LARGE && d.ulps.max == 1, "every element is counted once");
+	large_got[400000] = large_got[400001] = large_got[LARGE - 1] = 7777;
+	ok(!gk_compare(&c, &d) && d.wrong == 3, "three that are wrong, in two parts");
+	ok(d.first[0] == 400000 / LARGE_COLUMNS && d.first[1] == 400000 % LARGE_COLUMNS, "the first of them");
+	ok(d.low[0] == d.first[0] && d.high[0] == LARGE_ROWS - 1, "and the box around all");
+	gk_compare(&c, &again);
+	ok(memcmp(&d, &again, sizeof d) == 0, "the same again");
+	free(large_want);
+	free(large_got);
+}
+
 int main(void)
 {
 	one_wrong_element_is_found();
@@ -303,5 +332,6 @@ int main(void)
 	exact_floats_are_exact();
 	every_format_is_read_like_the_table();
 	json_holds_the_figures();
+	large_outputs();
 	return done_testing();
 }
