@@ -53,6 +53,7 @@ enum gk_pattern {
 	GK_PATTERN_NAN_LOST,  /* numbers where NaN is expected */
 	GK_PATTERN_INF_LOST,  /* no infinity where one is expected */
 	GK_PATTERN_ZERO_SIGN,
+	GK_PATTERN_BROADCAST, /* along some dimension each index holds what belongs to index 0 */
 	GK_PATTERN_COUNT
 };
 extern const char *const gk_pattern_names[]; /* "none", "all_nan", ... NULL */

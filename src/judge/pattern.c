@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 const char *const gk_pattern_names[] = {"none",    "all_nan",   "nan",      "zeros",      "constant",
                                         "factor",  "offset",    "negated",  "transposed", "flipped",
                                         "shifted", "precision", "overflow", "nan_lost",
-                                        "inf_lost", "zero_sign", NULL};
+                                        "inf_lost", "zero_sign", "broadcast", NULL};
 
 void gk_index_split(const struct gk_comparison *c, int64_t flat, int64_t index[GK_MAX_RANK])
 {
@@ -132,7 +133,7 @@ static bool is_lower_precision(const struct gk_comparison *c, const struct gk_wr
 
 /* ---- places: got holds what was wanted elsewhere ---- */
 
-enum move { MOVE_TRANSPOSE, MOVE_RESHAPE, MOVE_FLIP, MOVE_SHIFT };
+enum move { MOVE_TRANSPOSE, MOVE_RESHAPE, MOVE_FLIP, MOVE_FIRST, MOVE_SHIFT };
 
 /* Where the value of flat index would come from, or -1. */
 static int64_t moved(const struct gk_comparison *c, enum move move, int dim, int64_t by, int64_t flat)
@@ -156,6 +157,9 @@ static int64_t moved(const struct gk_comparison *c, enum move move, int dim, int
 		return plane + flat % rows * columns + flat / rows;
 	case MOVE_FLIP:
 		index[dim] = c->shape[dim] - 1 - index[dim];
+		break;
+	case MOVE_FIRST:
+		index[dim] = 0;
 		break;
 	case MOVE_SHIFT:
 		index[dim] += by;
@@ -197,12 +201,30 @@ static bool find_flip(const struct gk_comparison *c, const struct gk_wrong_sampl
 	return false;
 }
 
+/* The offset along a dimension was forgotten. */
+static bool find_broadcast(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale,
+                           struct gk_buf *w)
+{
+	for (int dim = 0; dim < c->rank; dim++) {
+		if (c->shape[dim] < 2 || !is_moved(c, s, scale, MOVE_FIRST, dim, 0))
+			continue;
+		gk_buf_printf(w, "each index of dimension %d holds what belongs to index 0 of it", dim);
+		return true;
+	}
+	return false;
+}
+
+/* By a few elements, or by what may be a block. */
 static bool find_shift(const struct gk_comparison *c, const struct gk_wrong_sample *s, double scale,
                        struct gk_buf *w)
 {
+	static const int steps[] = {1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
+
 	for (int dim = c->rank - 1; dim >= 0; dim--) {
-		for (int by = -4; by <= 4; by++) {
-			if (by == 0 || !is_moved(c, s, scale, MOVE_SHIFT, dim, by))
+		for (size_t i = 0; i < 2 * gk_count_of(steps); i++) {
+			int by = i % 2 ? steps[i / 2] : -steps[i / 2];
+
+			if (steps[i / 2] >= c->shape[dim] || !is_moved(c, s, scale, MOVE_SHIFT, dim, by))
 				continue;
 			gk_buf_printf(w,
 			              "the output is right but shifted: element i of dimension %d holds what "
@@ -234,6 +256,8 @@ static enum gk_pattern find_move(const struct gk_comparison *c, const struct gk_
 		return GK_PATTERN_TRANSPOSED;
 	if (find_flip(c, s, scale, w))
 		return GK_PATTERN_FLIPPED;
+	if (find_broadcast(c, s, scale, w))
+		return GK_PATTERN_BROADCAST;
 	return find_shift(c, s, scale, w) ? GK_PATTERN_SHIFTED : GK_PATTERN_NONE;
 }
 
@@ -357,7 +381,83 @@ static bool add_range(struct gk_buf *w, const struct gk_comparison *c, const str
 	return true;
 }
 
-static void add_place(struct gk_buf *w, const struct gk_comparison *c, const struct gk_difference *d)
+/* ---- every k-th element or block ---- */
+
+enum { MOST_BLOCK = 4096, MOST_PERIOD = 64 };
+
+struct rhythm {
+	int dim;
+	int64_t block, period; /* of so many blocks one is wrong */
+};
+
+/* Elements of the box around the wrong ones, dim left out (-1: none). */
+static double box_count(const struct gk_comparison *c, const struct gk_difference *d, int dim)
+{
+	double count = 1;
+
+	for (int i = 0; i < c->rank; i++)
+		count *= i == dim ? 1 : (double)(d->high[i] - d->low[i] + 1);
+	return count;
+}
+
+/* Indexes between low and high in the first block and each period-th after it; high lies in one of these. */
+static double rhythm_count(const struct gk_difference *d, const struct rhythm *r)
+{
+	int64_t low = d->low[r->dim], high = d->high[r->dim], last = high / r->block - low / r->block;
+
+	if (last < r->period || last % r->period != 0)
+		return -1;
+	return (double)((last / r->period + 1) * r->block - low % r->block - (r->block - 1 - high % r->block));
+}
+
+static bool rhythm_fits(const struct gk_comparison *c, const struct gk_difference *d, const struct gk_wrong_sample *s,
+                        const struct rhythm *r)
+{
+	int64_t index[GK_MAX_RANK] = {0}, first = d->low[r->dim] / r->block;
+
+	/* in the sample alone a rhythm may be that of sampling: the number of wrong elements must be just right */
+	if (rhythm_count(d, r) * box_count(c, d, r->dim) != (double)d->wrong)
+		return false;
+	for (int i = 0; i < s->count; i++) {
+		gk_index_split(c, s->items[i].index, index);
+		if ((index[r->dim] / r->block - first) % r->period != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool find_rhythm(const struct gk_comparison *c, const struct gk_difference *d, const struct gk_wrong_sample *s,
+                        struct rhythm *r)
+{
+	for (r->dim = c->rank - 1; r->dim >= 0; r->dim--)
+		for (r->block = 1; r->block <= MOST_BLOCK; r->block *= 2)
+			for (r->period = 2; r->period <= MOST_PERIOD; r->period++)
+				if (rhythm_fits(c, d, s, r))
+					return true;
+	return false;
+}
+
+/* How much of the named part is wrong. */
+static void add_density(struct gk_buf *w, const struct gk_comparison *c, const struct gk_difference *d,
+                        const struct gk_wrong_sample *s)
+{
+	double share = (double)d->wrong / box_count(c, d, -1);
+	struct rhythm r;
+
+	if (share == 1)
+		gk_buf_add_text(w, ", which is wrong as a whole");
+	else if (!find_rhythm(c, d, s, &r))
+		gk_buf_printf(w, share < 0.01 ? ", less than 1 %% of it" : ", %.0f %% of it", floor(100 * share));
+	else if (r.block == 1)
+		gk_buf_printf(w, ", one in %lld along dimension %d, from index %lld on", (long long)r.period, r.dim,
+		              (long long)d->low[r.dim]);
+	else
+		gk_buf_printf(w, ", one in %lld blocks of %lld along dimension %d, from index %lld on", (long long)r.period,
+		              (long long)r.block, r.dim, (long long)d->low[r.dim]);
+}
+
+static void add_place(struct gk_buf *w, const struct gk_comparison *c, const struct gk_difference *d,
+                      const struct gk_wrong_sample *s)
 {
 	gk_buf_auto place = GK_BUF_INIT;
 	bool is_part = false;
@@ -373,6 +473,8 @@ static void add_place(struct gk_buf *w, const struct gk_comparison *c, const str
 	else if (d->wrong > 1)
 		gk_buf_printf(w, "%sthe wrong elements are spread over the whole output",
 		              w->size ? "; " : "");
+	if (d->wrong > 1)
+		add_density(w, c, d, s);
 }
 
 void gk_pattern_recognise(const struct gk_comparison *c, const struct gk_wrong_sample *s,
@@ -381,6 +483,6 @@ void gk_pattern_recognise(const struct gk_comparison *c, const struct gk_wrong_s
 	gk_buf_auto words = GK_BUF_INIT;
 
 	d->pattern = find_pattern(c, d, s, &words);
-	add_place(&words, c, d);
+	add_place(&words, c, d, s);
 	snprintf(d->words, sizeof d->words, "%s", gk_buf_text(&words));
 }

@@ -78,6 +78,45 @@ static void places_are_named(void)
 	ok(d.low[0] == 11 && d.high[0] == 11 && d.low[1] <= 2, "its box");
 }
 
+/* The same words each time for what was planted. */
+static void plant(int row_step, int column_step, int row, int column)
+{
+	fresh();
+	for (int r = row; r < ROWS; r += row_step)
+		for (int c = column; c < COLUMNS; c += column_step)
+			got[r * COLUMNS + c] += (float)(1 + (r * 7 + c * 3) % 5);
+}
+
+static void rhythms_are_named(void)
+{
+	plant(1, 4, 0, 3);
+	ok(!compare() && says("from index 3 to the end of dimension 1 (size 60), one in 4 along dimension 1, from index 3 on"),
+	   "every fourth column");
+	plant(3, 1, 0, 0);
+	ok(!compare() && says("one in 3 along dimension 0, from index 0 on"), "every third row");
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		if (i % COLUMNS / 16 % 2)
+			got[i] += (float)(1 + i % 5);
+	ok(!compare() && says("one in 2 blocks of 16 along dimension 1, from index 16 on"), "every other block of 16, the last one cut");
+	fresh();
+	for (int r = 8; r < 24; r++)
+		for (int c = 16; c < 48; c++)
+			got[r * COLUMNS + c] += (float)(1 + (r + c) % 5);
+	ok(!compare() && says("from index 8 to 23 of dimension 0 (size 40) and from index 16 to 47 of dimension 1 (size 60), which is "
+	                      "wrong as a whole"), "a tile");
+	ok(d.map[0][0] == 0 && d.map[12][16] > 0, "which is in the picture");
+	fresh();
+	for (int i = 0; i < COUNT; i++)
+		if (i * 7919 % 13 < 4)
+			got[i] += (float)(1 + i % 5);
+	ok(!compare() && says("spread over the whole output, 30 % of it"), "without a rhythm, how many");
+	plant(1, 1, 0, 0);
+	for (int i = 0; i < 1000; i++)
+		got[i] = (float)want[i];
+	ok(!compare() && !strstr(d.words, "one in "), "a tail of the flat output has none, though every fourth element was sampled");
+}
+
 static void values_are_recognised(void)
 {
 	fresh();
@@ -102,10 +141,19 @@ static void values_are_recognised(void)
 	ok(!compare() && d.pattern == GK_PATTERN_CONSTANT && says("all 1.5"), "a constant");
 	for (int i = 0; i < COUNT; i++)
 		got[i] = (float)gk_round_significand(want[i], 11);
-	ok(!compare() && d.pattern == GK_PATTERN_PRECISION && says("ieee"), "lower precision, with the cure");
+	ok(!compare() && d.pattern == GK_PATTERN_PRECISION && d.ulps.max > 100 && says("ieee"), "lower precision, with the cure");
 	for (int i = 0; i < COUNT; i++)
 		got[i] = (float)(want[i] * (1 + 0.37 * ((i * 7919) % 13)));
 	ok(!compare() && d.pattern == GK_PATTERN_NONE, "nothing is claimed where nothing is recognised");
+}
+
+static void infinities_are_an_overflow(void)
+{
+	fresh();
+	got[5] = INFINITY;
+	got[99] = -INFINITY;
+	ok(!compare() && d.wrong == 2 && d.pattern == GK_PATTERN_OVERFLOW && says("(overflow)"), "where numbers are expected");
+	ok(d.ulps.apart == 2 && d.ulps.count == COUNT, "they have no distance");
 }
 
 static void moves_are_recognised(void)
@@ -122,6 +170,13 @@ static void moves_are_recognised(void)
 	for (int i = 0; i < COUNT; i++)
 		got[i] = (float)want[i % COLUMNS ? i - 1 : i];
 	ok(!compare() && d.pattern == GK_PATTERN_SHIFTED && says("element i - 1"), "shifted by one");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = (float)want[i % COLUMNS < 44 ? i + 16 : i];
+	ok(!compare() && d.pattern == GK_PATTERN_SHIFTED && says("element i + 16"), "or by a block");
+	for (int i = 0; i < COUNT; i++)
+		got[i] = (float)want[i % COLUMNS];
+	ok(!compare() && d.pattern == GK_PATTERN_BROADCAST && says("each index of dimension 0 holds what belongs to index 0"),
+	   "rows that are all the first");
 }
 
 static bool one(enum gk_dtype dtype, double value, double expected)
@@ -322,7 +377,9 @@ int main(void)
 {
 	one_wrong_element_is_found();
 	places_are_named();
+	rhythms_are_named();
 	values_are_recognised();
+	infinities_are_an_overflow();
 	moves_are_recognised();
 	specials_have_rules();
 	signs_of_zeros_count_where_they_are_declared();
