@@ -26,6 +26,7 @@
 #include "view/judged.h"
 
 #define MAX_SOURCE   ((size_t)1 << 20)
+#define END_TO_END_CALLS 1000 /* at most; fewer where they take long */
 #define MAX_REQUESTS 64 /* of --jsonl, under way; more wait in the pipe */
 
 enum { SCHEMA_VERSION = 1 };
@@ -482,7 +483,8 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	struct eval eval = {0};
 	struct gk_evaluator_options options = {.target = "auto"};
 	int64_t seed = -1, rounds = 0, jobs = 0;
-	int containment = GK_CONTAIN_AUTO;
+	int containment = GK_CONTAIN_AUTO, evidence = GK_EVIDENCE_ANY;
+	bool contained = false, end_to_end = false;
 	struct gk_batch batch = {0};
 	const struct gk_option table[] = {
 		{'c', "candidate", GK_OPTION_TEXT, "FILE|DIR|-", "what to judge (default: the references)",
@@ -503,6 +505,12 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 	         .max = 100},
 		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
 	         .value = &containment, .choices = gk_containment_names},
+		{0, "evidence", GK_OPTION_CHOICE, "KIND", "any, or sealed: nothing is judged contained",
+	         .value = &evidence, .choices = gk_evidence_wanted_names},
+		{0, "contained", GK_OPTION_FLAG, NULL, "run each pass for real as well: it must do what its plan says",
+	         .value = &contained},
+		{0, "end-to-end", GK_OPTION_FLAG, NULL, "time calls for real, Python and Triton's dispatch included",
+	         .value = &end_to_end},
 		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs,
 	         .min = 1, .max = 256},
 		{0, "no-timing", GK_OPTION_FLAG, NULL, "correctness alone: nothing is timed",
@@ -523,6 +531,9 @@ int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 		return -1;
 	options.rounds = (int)rounds;
 	options.parallel = (int)jobs;
+	options.sealed_only = evidence == GK_EVIDENCE_SEALED_ONLY;
+	options.confirm_one_in = contained;
+	options.end_to_end = end_to_end ? END_TO_END_CALLS : 0;
 	if (eval.samples)
 		eval.kept = json_array();
 	gk_batch_secret(seed, options.secret);

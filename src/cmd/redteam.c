@@ -247,7 +247,8 @@ static const char *containment_of(struct redteam *r)
 
 static int run_team(struct redteam *r, struct gk_err *e)
 {
-	struct gk_evaluator_options options = {.target = r->target, .parallel = r->jobs, .skip_perf = r->no_timing};
+	struct gk_evaluator_options options = {.target = r->target, .parallel = r->jobs, .skip_perf = r->no_timing,
+	                                       .confirm_one_in = 1};
 	struct gk_err ignored;
 	int done;
 
@@ -263,6 +264,7 @@ static int run_team(struct redteam *r, struct gk_err *e)
 	if (!r->team.evaluator)
 		return -1;
 	r->team.on_gpu = r->aim.gpus > 0;
+	r->team.has_contained = gk_evaluator_can_contain(r->team.evaluator);
 	r->team.told = told;
 	r->team.ctx = r;
 	done = gk_redteam_run(&r->team, e);

@@ -18,7 +18,7 @@ struct given {
 	struct gk_session_flags flags;
 	struct gk_option_list headers;
 	int64_t requests, judgings;
-	int containment;
+	int containment, evidence;
 	bool json, quiet;
 	int verbose;
 };
@@ -63,6 +63,10 @@ static int read_options(struct given *given, int *argc, char **argv, struct gk_e
 		{0, "judgings", GK_OPTION_INT, "N", "candidates judged at once (cores)", &given->judgings, 1, 1024, NULL},
 		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
 	         .value = &given->containment, .choices = gk_containment_names},
+		{0, "evidence", GK_OPTION_CHOICE, "KIND", "any, or sealed: nothing is judged contained",
+	         .value = &given->evidence, .choices = gk_evidence_wanted_names},
+		{0, "confirm", GK_OPTION_INT, "N", "run one of N passes for real, and every winner (16; 0: none)",
+	         &flags->confirm_one_in, 0, 1 << 20, NULL},
 		{0, "no-perf", GK_OPTION_FLAG, NULL, "time nothing, on a GPU neither", .value = &flags->skip_perf},
 		{0, "strict-replay", GK_OPTION_FLAG, NULL, "replay: only answers to the very same prompt",
 	         .value = &flags->replay_strict},
@@ -193,7 +197,7 @@ static int run(struct gk_session *session, const struct given *given, struct gk_
 
 int gk_cmd_run(int argc, char **argv, struct gk_err *e)
 {
-	struct given given = {.flags = {.temperature = -1, .build = GK_VERSION}};
+	struct given given = {.flags = {.temperature = -1, .confirm_one_in = -1, .build = GK_VERSION}};
 	struct gk_session *session;
 	int rc = read_options(&given, &argc, argv, e);
 
@@ -208,6 +212,7 @@ int gk_cmd_run(int argc, char **argv, struct gk_err *e)
 	if (given.headers.count == GK_OPTION_LIST_MAX)
 		return gk_err_set(e, GK_ERR_INPUT, "at most %d headers", GK_OPTION_LIST_MAX - 1);
 	given.flags.headers = given.headers.count ? given.headers.items : NULL;
+	given.flags.sealed_only = given.evidence == GK_EVIDENCE_SEALED_ONLY;
 	if (gk_box_demand((enum gk_containment)given.containment, e) < 0)
 		return -1;
 	session = gk_session_open(&given.flags, e);

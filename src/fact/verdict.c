@@ -21,6 +21,7 @@ void gk_verdict_release(struct gk_verdict *verdict)
 	json_decref(verdict->ulp);
 	json_decref(verdict->counts);
 	json_decref(verdict->kernels);
+	json_decref(verdict->end_to_end);
 	gk_arena_release(&verdict->arena);
 	*verdict = (struct gk_verdict){0};
 }
@@ -123,6 +124,7 @@ json_t *gk_verdict_to_json(const struct gk_verdict *verdict)
 	json_object_set_new(object, "counts", or_null(verdict->counts));
 	json_object_set_new(object, "lower_ms", json_real(verdict->lower_ms));
 	json_object_set_new(object, "kernels", or_null(verdict->kernels));
+	json_object_set_new(object, "end_to_end", or_null(verdict->end_to_end));
 	return object;
 }
 
@@ -253,6 +255,7 @@ static int read_verdict(const struct gk_node *at, struct gk_verdict *verdict, st
 		{"counts", GK_FIELD_NODE, offsetof(struct gk_verdict, counts), false, 0, 0, NULL, read_any},
 		{"lower_ms", GK_FIELD_DOUBLE, offsetof(struct gk_verdict, lower_ms), false, 0, 0, NULL, NULL},
 		{"kernels", GK_FIELD_NODE, offsetof(struct gk_verdict, kernels), false, 0, 0, NULL, read_any},
+		{"end_to_end", GK_FIELD_NODE, offsetof(struct gk_verdict, end_to_end), false, 0, 0, NULL, read_any},
 	};
 	struct gk_node cases = gk_node_key(at, "cases");
 

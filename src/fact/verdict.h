@@ -78,6 +78,7 @@ struct gk_verdict {
 	json_t *notes;         /* array of strings: device_print, atomics, ...; or NULL */
 	json_t *ulp;           /* distances of all outputs in units in the last place: {"count", "exact", "max", "apart", "buckets"}, or NULL */
 	json_t *counts;        /* machine's traffic: {"bytes_read", "bytes_written", "operations", "launches"}, or NULL */
+	json_t *end_to_end;    /* array of {"case", "calls", "ms" per call, ..} (docs/verdict.md), or NULL */
 	json_t *kernels;       /* array of what was lowered: {"name", "options", "regs", "spills", "shared", "occupancy", ..}; or NULL */
 };
 

@@ -62,6 +62,11 @@ void gk_cascade_free(struct gk_cascade *c)
 		perf_free(c->timings.items[i]);
 	json_decref(c->args[0]);
 	json_decref(c->args[1]);
+	for (size_t i = 0; i < c->runs.count; i++)
+		run_free(c->runs.items[i]);
+	json_decref(c->mismatch.detail);
+	json_decref(c->end_to_end);
+	gk_vec_release(&c->runs);
 	gk_vec_release(&c->modules);
 	gk_vec_release(&c->trials);
 	gk_vec_release(&c->lowerings);
@@ -168,6 +173,8 @@ bool gk_cascade_next(struct gk_cascade *c, struct gk_judge_action *action)
 		return issue_lowering(c, action);
 	case PHASE_EXECUTE:
 		return issue_trial(c, action);
+	case PHASE_RUN:
+		return run_next(c, action);
 	case PHASE_PERF:
 		return perf_next(c, action);
 	case PHASE_DONE:
@@ -217,7 +224,17 @@ static void add_case(struct gk_cascade *c, int rounds)
 /* All that is to be executed was told. */
 static void end_execution(struct gk_cascade *c)
 {
-	if (!c->is_failing && bare_end(c) && perf_is_wanted(c))
+	if (c->is_failing || !bare_end(c))
+		cascade_finish(c);
+	else if (run_is_wanted(c))
+		run_start(c);
+	else
+		run_go_on(c);
+}
+
+void run_go_on(struct gk_cascade *c)
+{
+	if (!c->mismatch.kind && perf_is_wanted(c))
 		c->phase = PHASE_PERF;
 	else
 		cascade_finish(c);
@@ -433,6 +450,14 @@ void gk_cascade_lowered(struct gk_cascade *c, size_t number, const struct gk_low
 		end_lowering(c);
 }
 
+static void end_without_plans(struct gk_cascade *c)
+{
+	if (run_can_judge(c))
+		run_judge(c);
+	else
+		cascade_finish(c);
+}
+
 static int take_1_failed(const struct gk_cascade *c)
 {
 	return c->capture_told[1] && !c->take_is_right[1];
@@ -453,7 +478,7 @@ void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_d
 	/* the first take decides when both fail, whichever comes first */
 	c->decisive = c->capture_told[0] && !c->take_is_right[0] ? 0 : take_1_failed(c);
 	if (c->capture_told[0] && (!c->take_is_right[0] || (c->capture_told[1] && !c->take_is_right[1])))
-		cascade_finish(c);
+		end_without_plans(c);
 	else if (c->capture_told[0] && c->capture_told[1])
 		compare_takes(c);
 	else if (take == 0 && strcmp(c->setup.target, "cpu") != 0)
@@ -462,8 +487,8 @@ void gk_cascade_captured(struct gk_cascade *c, int take, const struct gk_judge_d
 
 void gk_cascade_failed(struct gk_cascade *c, const struct gk_err *why)
 {
-	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_CALL, GK_STAGE_EXEC,
-	                                       GK_STAGE_PERF};
+	static const enum gk_stage stages[] = {GK_STAGE_LINT, GK_STAGE_CALL, GK_STAGE_CALL,
+	                                       GK_STAGE_EXEC, GK_STAGE_EXEC, GK_STAGE_PERF};
 
 	if (c->phase == PHASE_DONE)
 		return;

@@ -8,7 +8,9 @@
  *   captured (take 0) -> LOWER each kernel, unless the target is the machine
  *   captured (both), lowered (all) -> EXECUTE one, the first launch; then in waves: all rounds of the next few cases
  *   executed (the whole wave) -> the next wave, or after a failure one round of a few more cases
+ *   all right, where it is asked for -> RUN: the Python itself, on fresh inputs, against the plan
  *   all right, on a GPU -> REFERENCE, then TIME each case of perf against it
+ *   captured without plans, where the task allows it -> RUN each case: judged contained
  *   ...     -> DONE with the verdict
  *
  * The verdict depends on what is told, never on the order in which it is told.
@@ -34,6 +36,8 @@
 #define GK_JUDGE_WAVE         4 /* cases executed at once; after a wave with a failure so many more, one round each \
 	                         */
 
+#define GK_JUDGE_RUN_CALLS 8 /* of one run for real, at most */
+#define GK_JUDGE_RUN_ROUND 2000 /* the first round whose inputs a confirmation uses: no execution has seen them */
 #define GK_JUDGE_SPECIAL_ROUND 1000 /* number of the round with special values, in cases that have one */
 
 /* Borrowed by the cascade until gk_cascade_free(). */
@@ -49,6 +53,9 @@ struct gk_judge_setup {
 	const char *source;
 	size_t source_size;
 	int rounds; /* 0: GK_JUDGE_ROUNDS */
+	bool confirm;      /* run the Python itself before a pass: it must do what the plan says */
+	bool may_contain;  /* what cannot be captured is judged by runs alone, where the task allows it */
+	int end_to_end;    /* calls back to back of which the end-to-end figure is made; 0: none */
 };
 
 enum gk_judge_action_kind {
@@ -56,6 +63,7 @@ enum gk_judge_action_kind {
 	GK_JUDGE_CAPTURE,
 	GK_JUDGE_LOWER,
 	GK_JUDGE_EXECUTE,
+	GK_JUDGE_RUN,
 	GK_JUDGE_REFERENCE, /* what it is measured against: gk_cascade_reference() */
 	GK_JUDGE_TIME,
 	GK_JUDGE_DONE
@@ -112,6 +120,20 @@ struct gk_judge_timing {
 	uint64_t seed;
 };
 
+/* A run for real: one case, one process, a call with the inputs of each of the rounds. */
+struct gk_judge_run {
+	size_t number; /* to be given back */
+	size_t case_index;
+	int rounds[GK_JUDGE_RUN_CALLS];
+	size_t count;
+	int times; /* the last call is made so often, and timed; 0: it is one like the others */
+};
+/* What came of a call. */
+struct gk_judge_call {
+	const struct gk_judge_data *data; /* of its round */
+	const struct gk_outputs *outputs; /* compared; NULL: gk_judge_call_fits() says that there is nothing to compare */
+};
+
 struct gk_judge_action {
 	enum gk_judge_action_kind kind;
 	int take;                             /* CAPTURE */
@@ -119,6 +141,7 @@ struct gk_judge_action {
 	const struct gk_judge_lowering *lowering; /* LOWER */
 	struct gk_judge_execution *execution;     /* EXECUTE; borrowed until it was told */
 	const struct gk_judge_timing *timing;     /* TIME; likewise */
+	const struct gk_judge_run *run;           /* RUN; likewise */
 	struct gk_verdict *verdict;           /* DONE; move it out: *verdict = {0} afterwards */
 };
 
@@ -162,6 +185,14 @@ void gk_cascade_reference(struct gk_cascade *cascade, const struct gk_cascade *r
 void gk_cascade_timed(struct gk_cascade *cascade, size_t number, const struct gk_judge_data *data,
                       const struct gk_time_result *result, const struct gk_outputs *a, const struct gk_outputs *b,
                       double ms);
+/* calls: one for each of the run's. ms: since the first run was asked for. */
+void gk_cascade_ran(struct gk_cascade *cascade, size_t number, const struct gk_capture_result *result,
+                    const struct gk_judge_call *calls, double ms);
+/* It could not be run, for a reason of ours: a confirmation is missing then, what rests on runs alone is INFRA. */
+void gk_cascade_not_run(struct gk_cascade *cascade, size_t number, const struct gk_err *why);
+/* Whether the outputs of a call may be compared: it was told, once, and what was returned is what is declared. */
+bool gk_judge_call_fits(const struct gk_judge_setup *setup, const struct gk_judge_data *data,
+                        const struct gk_capture_result *result, size_t call);
 /* Whether the verdict may be called sealed: a self-test of the device has passed on its node, or it needs none. */
 void gk_cascade_trust(struct gk_cascade *cascade, bool is_trusted);
 /* A failure of ours: the verdict will be INFRA. */

@@ -270,12 +270,26 @@ static const struct gk_claim *claim_of(const struct gk_capture_result *r, int64_
 	return NULL;
 }
 
+static bool is_listed(const struct gk_task *task, const char *op)
+{
+	size_t size = strlen(op);
+
+	for (size_t i = 0; i < task->allow_count && size; i++) {
+		const char *name = task->allow[i], *bare = strrchr(name, ':') ? strrchr(name, ':') + 1 : name;
+
+		if (strncmp(bare, op, size) == 0 && (!bare[size] || bare[size] == '.'))
+			return true;
+	}
+	return false;
+}
+
 static bool judge_claim(struct gk_cascade *c, int take, size_t index, const struct gk_judge_data *data,
                         const struct gk_claim *claim)
 {
 	c->cases[index].is_captured = true;
 	if (claim->kind == GK_CLAIM_PLAN)
 		return take_plan(c, take, index, data, claim->json);
+	c->cases[index].is_allowed[take] = is_listed(c->setup.task, text_of(claim->json, "op"));
 	c->cases[index].call[take] =
 		claim->kind == GK_CLAIM_RAISED ? raised(c, claim->json) : cannot(c, claim->json);
 	return false;

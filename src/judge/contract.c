@@ -67,43 +67,62 @@ static bool aliasing_is_fine(const struct gk_task *task, const struct gk_judge_d
 }
 
 static bool output_is_fine(const struct gk_task *task, const struct gk_judge_data *data,
-                           const struct gk_plan *plan, size_t i, struct gk_buf *words)
+                           const struct gk_returned *returned, size_t i, struct gk_buf *words)
 {
-	const struct gk_tensor *want = &data->outputs[i];
-	struct gk_tensor got = as_tensor(&plan->outputs[i].view);
-	const char *input = plan->buffers[plan->outputs[i].view.buf].input;
+	const struct gk_tensor *want = &data->outputs[i], *got = &returned->view;
 
-	if (got.dtype != want->dtype || !same_shape(&got, want)) {
+	if (got->dtype != want->dtype || !same_shape(got, want)) {
 		gk_buf_printf(words, "output %s is ", want->name);
-		add_text(words, &got);
+		add_text(words, got);
 		gk_buf_add_text(words, ", but ");
 		add_text(words, want);
 		gk_buf_add_text(words, " is expected");
 		return false;
 	}
-	if (input)
-		return aliasing_is_fine(task, data, want->name, input, &got, words);
-	if (gk_tensor_is_contiguous(&got))
+	if (returned->input)
+		return aliasing_is_fine(task, data, want->name, returned->input, got, words);
+	if (gk_tensor_is_contiguous(got))
 		return true;
 	gk_buf_printf(words, "output %s is ", want->name);
-	add_text(words, &got);
+	add_text(words, got);
 	gk_buf_add_text(
 		words,
 		": a contiguous tensor is expected (torch.empty_like keeps the strides of its argument)");
 	return false;
 }
 
+static bool count_is_fine(const struct gk_task *task, const struct gk_judge_data *data, size_t count,
+                          struct gk_buf *words)
+{
+	if (count == data->output_count)
+		return true;
+	gk_buf_printf(words, "%s returns %zu tensor%s, %zu %s expected", task->entry, count, count == 1 ? "" : "s",
+	              data->output_count, data->output_count == 1 ? "is" : "are");
+	return false;
+}
+
+bool gk_contract_returned(const struct gk_task *task, const struct gk_judge_data *data,
+                          const struct gk_returned *returned, size_t count, struct gk_buf *words)
+{
+	if (!count_is_fine(task, data, count, words))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!output_is_fine(task, data, &returned[i], i, words))
+			return false;
+	return true;
+}
+
 bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data,
                        const struct gk_plan *plan, struct gk_buf *words)
 {
-	if (plan->output_count != data->output_count) {
-		gk_buf_printf(words, "%s returns %u tensor%s, %zu %s expected", task->entry,
-		              plan->output_count, plan->output_count == 1 ? "" : "s", data->output_count,
-		              data->output_count == 1 ? "is" : "are");
+	if (!count_is_fine(task, data, plan->output_count, words))
 		return false;
-	}
-	for (size_t i = 0; i < data->output_count; i++)
-		if (!output_is_fine(task, data, plan, i, words))
+	for (size_t i = 0; i < data->output_count; i++) {
+		const struct gk_plan_view *view = &plan->outputs[i].view;
+		struct gk_returned returned = {as_tensor(view), plan->buffers[view->buf].input};
+
+		if (!output_is_fine(task, data, &returned, i, words))
 			return false;
+	}
 	return true;
 }

@@ -18,6 +18,15 @@
 bool gk_contract_holds(const struct gk_task *task, const struct gk_judge_data *data,
                        const struct gk_plan *plan, struct gk_buf *words);
 
+/* What was returned by a call that was made for real. */
+struct gk_returned {
+	struct gk_tensor view; /* dtype, shape, strides */
+	const char *input;     /* the tensor argument whose memory it lies in, or NULL */
+};
+/* The same for these. */
+bool gk_contract_returned(const struct gk_task *task, const struct gk_judge_data *data,
+                          const struct gk_returned *returned, size_t count, struct gk_buf *words);
+
 /* Whether the task lets the entry write the parameter of that name. */
 bool gk_contract_in_place(const struct gk_task *task, const char *param);
 

@@ -17,7 +17,7 @@ static const struct failing *part_of(const struct gk_cascade *c, enum part part,
 
 	switch (part) {
 	case PART_CALL:
-		return s->is_captured ? &s->call[c->decisive] : NULL;
+		return s->is_captured && !c->is_contained ? &s->call[c->decisive] : NULL;
 	case PART_EXEC:
 		return s->is_tried ? &s->exec : NULL;
 	case PART_PERF:
@@ -180,6 +180,8 @@ static void decide_call(struct gk_cascade *c, const struct failing *f)
 /* No verdict of an AMD GPU is called sealed before a self-test has passed on its node. */
 static enum gk_evidence evidence_of(const struct gk_cascade *c)
 {
+	if (c->is_contained)
+		return GK_CONTAINED;
 	if (!c->setup.on_gpu)
 		return GK_SIMULATED;
 	return c->is_trusted ? GK_SEALED : GK_EVIDENCE_NONE;
@@ -201,6 +203,15 @@ static void decide_perf(struct gk_cascade *c)
 	perf_speedup(c, &c->verdict.speedup);
 }
 
+/* The case of the run that differs. */
+static size_t mismatch_case(const struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->runs.count; i++)
+		if (c->runs.items[i]->failing.message == c->mismatch.message)
+			return c->runs.items[i]->x.case_index;
+	return 0;
+}
+
 static void decide_exec(struct gk_cascade *c)
 {
 	size_t index = 0;
@@ -214,11 +225,38 @@ static void decide_exec(struct gk_cascade *c)
 		f = more_telling(c, f, &index);
 		decide(c, GK_STAGE_EXEC, f->outcome, f->kind);
 		tell_case(c, PART_EXEC, index, f);
+	} else if (c->mismatch.kind) {
+		decide(c, GK_STAGE_EXEC, c->mismatch.outcome, c->mismatch.kind);
+		tell_case(c, PART_EXEC, mismatch_case(c), &c->mismatch);
 	} else if (c->timings.count > 0) {
 		decide_perf(c);
 	} else {
 		decide(c, GK_STAGE_EXEC, GK_PASS, "pass");
 		c->verdict.exec = true;
+	}
+}
+
+/* Ends that say that the entry did not even return. */
+static bool is_of_call(const char *kind)
+{
+	static const char *const kinds[] = {"raised", "timeout", "flood", "memory", "crash", "exited", "forged_claims", NULL};
+
+	for (size_t i = 0; kinds[i]; i++)
+		if (strcmp(kinds[i], kind) == 0)
+			return true;
+	return false;
+}
+
+static void decide_contained(struct gk_cascade *c)
+{
+	size_t index = 0;
+	const struct failing *f = first_failing(c, PART_EXEC, &index);
+
+	decide_exec(c);
+	c->verdict.plan_hash = "";
+	if (f && is_of_call(f->kind)) {
+		c->verdict.stage = GK_STAGE_CALL;
+		c->verdict.call = false;
 	}
 }
 
@@ -362,8 +400,27 @@ static void add_varies(struct gk_cascade *c)
 			add_case_note(c, i, "nondeterministic: case ", c->cases[i].varies);
 }
 
+/* Of runs for real. */
+static void add_real(struct gk_cascade *c)
+{
+	gk_buf_auto words = GK_BUF_INIT;
+
+	if (c->is_contained) {
+		gk_buf_add_text(&words, "judged contained, since capture cannot follow it: ");
+		gk_describe_foreign(&words, c->contained_why, PRINTED_BYTES);
+	} else if (c->unconfirmed) {
+		gk_buf_add_text(&words, "not confirmed by a run for real: ");
+		gk_describe_foreign(&words, c->unconfirmed, PRINTED_BYTES);
+	} else if (c->runs.count && c->setup.confirm && !c->mismatch.kind) {
+		gk_buf_add_text(&words, "confirmed: called for real, the entry does what its launch plan says");
+	}
+	if (words.size)
+		add_note(&c->verdict, gk_buf_text(&words));
+}
+
 static void add_notes(struct gk_cascade *c)
 {
+	add_real(c);
 	add_capture_notes(c);
 	add_assists(c);
 	add_dropped(c);
@@ -397,7 +454,11 @@ void write_verdict(struct gk_cascade *c)
 		v->kernels = lowering_kernels(c);
 	list_cases(c);
 	f = first_failing(c, PART_CALL, &index);
-	if (c->overall[c->decisive].kind) {
+	if (c->end_to_end)
+		v->end_to_end = json_incref(c->end_to_end);
+	if (c->is_contained) {
+		decide_contained(c);
+	} else if (c->overall[c->decisive].kind) {
 		decide(c, c->phase == PHASE_LINT ? GK_STAGE_LINT : GK_STAGE_CALL,
 		       c->overall[c->decisive].outcome, c->overall[c->decisive].kind);
 		v->message = gk_arena_string(&v->arena, c->overall[c->decisive].message);

@@ -64,6 +64,7 @@ struct case_state {
 	uint32_t declared;      /* configurations of the autotuned kernels, before any was left out */
 	bool is_captured;       /* its call part is decided */
 	struct failing call[2]; /* per take */
+	bool is_allowed[2];     /* refused for an operation of the framework that the task lists */
 	struct failing exec;    /* of the first failing trial, in the order of trials */
 	bool is_tried;
 	uint64_t output_bytes; /* of all its outputs */
@@ -74,7 +75,15 @@ struct case_state {
 	const struct timing *timing; /* that was told, or NULL */
 };
 
-enum phase { PHASE_LINT, PHASE_CAPTURE, PHASE_LOWER, PHASE_EXECUTE, PHASE_PERF, PHASE_DONE };
+/* A run for real and what came of it. */
+struct run {
+	struct gk_judge_run x;
+	bool is_told, is_unable; /* unable: neither right nor wrong, failing says why */
+	struct failing failing;
+	uint64_t launches;
+};
+
+enum phase { PHASE_LINT, PHASE_CAPTURE, PHASE_LOWER, PHASE_EXECUTE, PHASE_RUN, PHASE_PERF, PHASE_DONE };
 
 struct gk_cascade {
 	struct gk_judge_setup setup;
@@ -107,6 +116,13 @@ struct gk_cascade {
 	const char *not_timed; /* why nothing was timed, or NULL */
 	struct GK_VEC(struct timing *) timings;
 	size_t next_timing; /* to be issued */
+	struct GK_VEC(struct run *) runs;
+	size_t next_run;           /* to be issued */
+	bool is_contained;         /* judged by runs alone; */
+	const char *contained_why; /* because capture refused it */
+	const char *unconfirmed;   /* a confirmation could not be had: why */
+	struct failing mismatch;   /* the Python does something else than its plans */
+	json_t *end_to_end;        /* of the verdict, or NULL */
 	char plan_hash[GK_HEX_SIZE];
 	double stages_ms[GK_STAGE_COUNT], lower_ms;
 	uint64_t bytes_read, bytes_written, operations, launches, atomics;
@@ -158,6 +174,19 @@ struct trial *bare_new(struct gk_cascade *c, size_t case_index);
 void bare_judge(struct trial *t, const struct gk_execute_result *result, const struct gk_outputs *outputs);
 /* False: the kernels do nothing in any case, and the first says so. */
 bool bare_end(struct gk_cascade *c);
+
+/* run.c: the candidate's Python for real */
+bool run_is_wanted(const struct gk_cascade *c); /* all was right: it is confirmed, or timed end to end */
+void run_start(struct gk_cascade *c);
+bool run_can_judge(const struct gk_cascade *c); /* capture has failed, for a reason that the task allows */
+void run_judge(struct gk_cascade *c);
+bool run_next(struct gk_cascade *c, struct gk_judge_action *action);
+void run_free(struct run *run);
+void run_go_on(struct gk_cascade *c); /* cascade.c: what follows a confirmation */
+
+/* ran.c: what a run says of itself */
+void ran_judge(struct gk_cascade *c, struct run *run, const struct gk_capture_result *result,
+               const struct gk_judge_call *calls);
 
 /* perf.c */
 bool perf_is_wanted(const struct gk_cascade *c);

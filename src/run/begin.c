@@ -40,6 +40,9 @@ static json_t *config_to_json(const struct gk_run_config *config, struct gk_task
 	json_object_set_new(json, "budget_tokens", json_integer(config->budget_tokens));
 	if (config->skip_perf)
 		json_object_set_new(json, "skip_perf", json_true());
+	if (config->sealed_only)
+		json_object_set_new(json, "sealed_only", json_true());
+	json_object_set_new(json, "confirm_one_in", json_integer(config->confirm_one_in));
 	return json;
 }
 
@@ -83,6 +86,8 @@ int gk_run_config_read(struct gk_store *store, struct gk_arena *arena, struct gk
 		.budget_usd = json_number_value(json_object_get(json, "budget_usd")),
 		.budget_tokens = json_integer_value(json_object_get(json, "budget_tokens")),
 		.skip_perf = json_is_true(json_object_get(json, "skip_perf")),
+		.sealed_only = json_is_true(json_object_get(json, "sealed_only")),
+		.confirm_one_in = (int)json_integer_value(json_object_get(json, "confirm_one_in")),
 	};
 	complete = read_tasks(arena, json_object_get(json, "tasks"), config) && config->model && config->target &&
 	           config->suite && config->seed;
@@ -268,6 +273,8 @@ int gk_run_config_same(const struct gk_run_config *begun, const struct gk_run_co
 		return differs(e, folder, "seed", begun->seed, asked->seed);
 	if (begun->skip_perf != asked->skip_perf)
 		return differs(e, folder, "timing", begun->skip_perf ? "off" : "on", asked->skip_perf ? "off" : "on");
+	if (begun->sealed_only != asked->sealed_only)
+		return differs(e, folder, "evidence", begun->sealed_only ? "sealed" : "any", asked->sealed_only ? "sealed" : "any");
 	if (begun->task_count != asked->task_count)
 		return gk_err_set(e, GK_ERR_INPUT, "%s was begun with %zu tasks, not %zu: name the same, or another folder with"
 		                  " -o", folder, begun->task_count, asked->task_count);

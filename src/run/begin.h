@@ -26,6 +26,8 @@ struct gk_run_config {
 	int64_t budget_tokens;
 	const char *hardware;         /* what prompts say of the GPU, as JSON; or NULL */
 	bool skip_perf;               /* on a GPU nothing is timed either */
+	bool sealed_only;             /* nothing is judged contained */
+	int confirm_one_in;           /* of so many passes one is run for real; 0: none, winners neither */
 };
 
 /* Writes run, config, pins and trajectories in one transaction. replay_of may be NULL. */

@@ -60,11 +60,14 @@ int engine_judging_open(struct engine *engine, enum judging_purpose purpose, str
 {
 	const struct gk_run_options *options = engine->options;
 	struct gk_evaluator_options wanted = {
-		.target = options->target, .parallel = engine->judging_slots, .skip_perf = options->skip_perf};
+		.target = options->target, .parallel = engine->judging_slots, .skip_perf = options->skip_perf,
+		.sealed_only = options->sealed_only, .confirm_one_in = options->confirm_one_in};
 
 	if (purpose == JUDGE_ATTEMPTS)
 		gk_hmac("attempts", strlen("attempts"), options->seed, strlen(options->seed), wanted.secret);
-	else
+	else if (wanted.confirm_one_in > 0)
+		wanted.confirm_one_in = 1; /* whoever wins has been run for real */
+	if (purpose != JUDGE_ATTEMPTS)
 		gk_hmac(engine->secret, sizeof engine->secret, "confirm", strlen("confirm"), wanted.secret);
 	engine->evaluator = options->judging->open(options->loop, &wanted, e);
 	return engine->evaluator ? 0 : -1;

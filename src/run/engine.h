@@ -61,6 +61,8 @@ struct gk_run_options {
 	const struct gk_judging *judging;
 	int judging_slots;              /* candidates judged at once; 0: number of cores */
 	bool skip_perf;                 /* nothing is timed */
+	bool sealed_only;               /* nothing is judged contained */
+	int confirm_one_in;             /* of so many passes one is run for real, and every winner; 0: none */
 	const char *build;              /* geak's version, for verdict rows */
 	double budget_usd;              /* 0: none */
 	int64_t budget_tokens;          /* 0: none */

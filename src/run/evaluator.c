@@ -27,6 +27,8 @@
 #define MAX_KEPT       1000 /* verdicts, for whoever asks again */
 #define ORACLE_CEILING ((size_t)1 << 30)
 
+const char *const gk_evidence_wanted_names[] = {"any", "sealed", NULL};
+
 /* ---- tasks ---- */
 
 static void add_case(struct prepared *p, const struct gk_case *c)
@@ -277,6 +279,11 @@ bool gk_evaluator_knows(struct gk_evaluator *evaluator, const struct gk_task *ta
 bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator)
 {
 	return evaluator->options.on_gpu;
+}
+
+bool gk_evaluator_can_contain(const struct gk_evaluator *evaluator)
+{
+	return gk_runner_can_contain(evaluator->runner);
 }
 
 /* ---- open and close ---- */

@@ -18,6 +18,10 @@ struct gk_loop;
 struct gk_task;
 struct gk_evaluator;
 
+/* --evidence: what verdicts may rest on. */
+enum gk_evidence_wanted { GK_EVIDENCE_ANY, GK_EVIDENCE_SEALED_ONLY };
+extern const char *const gk_evidence_wanted_names[]; /* "any" "sealed" NULL */
+
 struct gk_evaluator_options {
 	const char *target;            /* "auto", "cpu", "sm_90", "gfx942", ... */
 	bool on_gpu;                   /* plans are executed on a GPU; set by gk_evaluator_open() */
@@ -26,6 +30,9 @@ struct gk_evaluator_options {
 	int rounds;                    /* secret seeds per case; 0: default */
 	bool skip_perf;                /* nothing is timed; else a GPU measures what has passed */
 	double cap_ms, half_width;     /* of each timing, as of a gk_time_request; 0: the launcher's defaults */
+	int confirm_one_in;            /* of so many passes one is run for real, by a secret draw; 1: each, 0: none */
+	bool sealed_only;              /* --evidence sealed: nothing is judged contained */
+	int end_to_end;                /* calls of which an end-to-end figure is made; 0: none */
 	const char *launcher;          /* command line of a launcher elsewhere, or NULL: GEAK_LAUNCHER, else our own */
 };
 
@@ -60,6 +67,9 @@ uint64_t gk_evaluator_submit_against(struct gk_evaluator *evaluator, const struc
 
 /* Whether plans are executed on a GPU, hence timed. */
 bool gk_evaluator_is_on_gpu(const struct gk_evaluator *evaluator);
+
+/* Whether candidates can be run for real: not on a GPU that a launcher elsewhere serves. */
+bool gk_evaluator_can_contain(const struct gk_evaluator *evaluator);
 
 /* What peers said of themselves in their hello, for `fact` rows and reports; borrowed, NULL before they
  * started. */

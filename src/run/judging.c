@@ -88,9 +88,22 @@ static void perform_lint(struct job *job)
 
 /* ---- capture ---- */
 
-static struct gk_judge_setup setup_of(const struct job *job)
+/* Always, never, or when the secret says so: nobody knows beforehand whose Python will be run. */
+static bool is_confirmed(const struct job *job)
+{
+	const struct gk_evaluator_options *options = &job->evaluator->options;
+	gk_buf_auto text = GK_BUF_INIT;
+
+	if (job->is_reference || options->confirm_one_in < 1 || !gk_runner_can_contain(job->evaluator->runner))
+		return false;
+	gk_buf_printf(&text, "real/%s/%s", job->prepared->task->id, job->candidate);
+	return gk_hmac_seed(options->secret, gk_buf_text(&text)) % (uint64_t)options->confirm_one_in == 0;
+}
+
+struct gk_judge_setup judging_setup(const struct job *job)
 {
 	const struct gk_evaluator *evaluator = job->evaluator;
+	bool can_run = !job->is_reference && gk_runner_can_contain(evaluator->runner);
 
 	return (struct gk_judge_setup){.task = job->prepared->task,
 	                               .cases = job->prepared->cases,
@@ -102,12 +115,15 @@ static struct gk_judge_setup setup_of(const struct job *job)
 	                               .candidate = job->candidate,
 	                               .source = job->source,
 	                               .source_size = job->size,
-	                               .rounds = job->is_reference ? 1 : evaluator->options.rounds};
+	                               .rounds = job->is_reference ? 1 : evaluator->options.rounds,
+	                               .confirm = is_confirmed(job),
+	                               .may_contain = can_run && !evaluator->options.sealed_only,
+	                               .end_to_end = can_run ? evaluator->options.end_to_end : 0};
 }
 
 struct oracle_set *judging_get_set(struct job *job, size_t case_index, int round, json_t *pinned, const char *pin_name)
 {
-	struct gk_judge_setup setup = setup_of(job);
+	struct gk_judge_setup setup = judging_setup(job);
 
 	return oracle_get(&job->evaluator->oracle, setup.task, setup.cases[case_index],
 	                  gk_judge_seed(&setup, case_index, round),
@@ -150,7 +166,7 @@ static void take_prepare(struct job *job, int number)
 /* Rounds that no take is captured with: made while the candidate's Python runs. */
 static void ask_ahead(struct job *job)
 {
-	int rounds = setup_of(job).rounds > 0 ? setup_of(job).rounds : GK_JUDGE_ROUNDS;
+	int rounds = judging_setup(job).rounds > 0 ? judging_setup(job).rounds : GK_JUDGE_ROUNDS;
 
 	for (size_t i = 0; i < job->prepared->count && !job->prepared->has_data; i++) {
 		for (int round = 2; round < rounds && !is_perf_only(job->prepared->cases[i]); round++)
@@ -360,6 +376,9 @@ static void perform(struct job *job, const struct gk_judge_action *action)
 	case GK_JUDGE_EXECUTE:
 		flight_start(job, action->execution);
 		break;
+	case GK_JUDGE_RUN:
+		real_start(job, action->run);
+		break;
 	case GK_JUDGE_REFERENCE:
 		reference_ask(job);
 		break;
@@ -405,7 +424,7 @@ void judging_pump(struct job *job)
 
 void job_start(struct job *job)
 {
-	struct gk_judge_setup setup = setup_of(job);
+	struct gk_judge_setup setup = judging_setup(job);
 
 	job->started_ns = gk_clock_ns();
 	job->cascade = gk_cascade_new(&setup);
@@ -430,11 +449,14 @@ void judging_rest(struct job *job)
 		stint_free(job->stints.items[i]);
 	compared_free(job->paired);
 	job->paired = NULL;
+	for (size_t i = 0; i < job->reals.count; i++)
+		real_free(job->reals.items[i]);
 	for (size_t i = 0; i < job->ahead.count; i++)
 		oracle_put(job->ahead.items[i]);
 	gk_vec_release(&job->descents);
 	gk_vec_release(&job->flights);
 	gk_vec_release(&job->stints);
+	gk_vec_release(&job->reals);
 	gk_vec_release(&job->ahead);
 }
 

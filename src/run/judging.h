@@ -24,6 +24,7 @@ struct prepared {
 struct job;
 struct flight;
 struct stint;
+struct real;
 
 /*
  * What candidates for a task are measured against: a job of its own, judged
@@ -81,11 +82,12 @@ struct job {
 	struct GK_VEC(struct descent *) descents;
 	struct GK_VEC(struct flight *) flights;
 	struct GK_VEC(struct stint *) stints;
+	struct GK_VEC(struct real *) reals;
 	struct compared *paired; /* of the first of two paired executions, or NULL */
 	struct GK_VEC(struct oracle_set *) ahead; /* asked for before they are needed */
 	uint64_t lint_request;
 	int64_t started_ns, lint_started_ns, capture_started_ns, lower_started_ns, exec_started_ns, perf_started_ns,
-		waits_since_ns;
+		real_started_ns, waits_since_ns;
 	int busy;             /* requests under way, those to the oracle's data left out */
 	int64_t accounted_ns; /* until when the time has been told */
 	struct gk_spent spent;
@@ -127,6 +129,7 @@ void judging_sent(struct job *job);
 void judging_came(struct job *job);
 void judging_fail(struct job *job, const struct gk_err *why);
 void judging_pump(struct job *job);
+struct gk_judge_setup judging_setup(const struct job *job);
 double judging_ms_since(int64_t started_ns);
 /* The oracle's data of a round for the plans of a take. */
 struct oracle_set *judging_get_set(struct job *job, size_t case_index, int round, json_t *pinned, const char *pin_name);
@@ -138,6 +141,10 @@ void flight_start(struct job *job, struct gk_judge_execution *x);
 void flight_free(struct flight *flight);
 int make_outputs(const uint64_t *sizes, size_t count, int **fds, struct gk_err *e);
 void close_outputs(int *fds, size_t count);
+
+/* real.c: the Python itself */
+void real_start(struct job *job, const struct gk_judge_run *x);
+void real_free(struct real *real);
 
 /* stint.c: timings */
 void stint_start(struct job *job, const struct gk_judge_timing *x);

@@ -19,6 +19,8 @@
 #include "run/aim.h"
 #include "run/begin.h"
 
+#define CONFIRM_ONE_IN 16
+
 static const struct gk_judging pool_judging = {gk_evaluator_open, gk_evaluator_close, gk_evaluator_submit,
                                                gk_evaluator_facts};
 
@@ -201,6 +203,8 @@ static int configure_new(struct gk_session *session, struct gk_err *e)
 	config->model = flags->model;
 	config->seed = flags->seed;
 	config->skip_perf = flags->skip_perf;
+	config->sealed_only = flags->sealed_only;
+	config->confirm_one_in = flags->confirm_one_in < 0 ? CONFIRM_ONE_IN : (int)flags->confirm_one_in;
 	name_tasks(session, config);
 	take_loose_flags(flags, config);
 	return 0;
@@ -247,6 +251,7 @@ static int compare_with_begun(struct gk_session *session, struct gk_err *e)
 	asked.model = or_else(flags->model, asked.model);
 	asked.seed = or_else(flags->seed, asked.seed);
 	asked.skip_perf |= flags->skip_perf;
+	asked.sealed_only |= flags->sealed_only;
 	if (flags->target && resolve_target(session, flags->target, &asked.target, e) < 0)
 		return -1;
 	if ((flags->recipe && read_recipe(session, flags->recipe, &asked.recipe, e) < 0) ||
@@ -412,6 +417,8 @@ int gk_session_run(struct gk_session *session, gk_run_progress_fn *progress, voi
 		.target = session->config.target,
 		.hardware = session->hardware,
 		.skip_perf = session->config.skip_perf,
+		.sealed_only = session->config.sealed_only,
+		.confirm_one_in = session->config.confirm_one_in,
 		.judging = &pool_judging,
 		.judging_slots = session->flags->judgings,
 		.build = session->flags->build,

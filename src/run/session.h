@@ -22,6 +22,8 @@ struct gk_session_flags {
 	int requests, judgings;     /* at once; 0: default */
 	bool replay_strict;
 	bool skip_perf;             /* nothing is timed */
+	bool sealed_only;           /* nothing is judged contained */
+	int64_t confirm_one_in;     /* of so many passes one is run for real; negative: not given */
 	const char *build;          /* geak's version */
 };
 

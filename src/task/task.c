@@ -108,6 +108,7 @@ static int read_yaml(struct gk_task *task, const struct gk_doc *doc, struct gk_e
 		{"cases", GK_FIELD_NODE, 0, true, 0, 0, NULL, decode_cases},
 		{"tolerance", GK_FIELD_NODE, 0, true, 0, 0, NULL, decode_tolerance},
 		{"distributions", GK_FIELD_NODE, 0, false, 0, 0, NULL, decode_distributions},
+		{"contained", GK_FIELD_BOOL, offsetof(struct gk_task, contained), false, 0, 0, NULL, NULL},
 		{"allow_fills", GK_FIELD_BOOL, offsetof(struct gk_task, allow_fills), false, 0, 0, NULL, NULL},
 		{"allow", GK_FIELD_NODE, 0, false, 0, 0, NULL, decode_allow},
 		{"held_out", GK_FIELD_NODE, 0, false, 0, 0, NULL, decode_held_out},

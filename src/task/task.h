@@ -80,6 +80,7 @@ struct gk_task {
 	struct gk_task_tolerance tolerance;
 	const char **distributions; /* value distributions the oracle knows: "normal", "uniform", "large", ... */
 	size_t distribution_count;
+	bool contained;     /* what cannot be captured may be judged by running it, in the sandbox */
 	bool allow_fills;   /* outputs may come from fills and copies, not only from launches */
 	const char **allow; /* framework operations allowed on the path, by schema name */
 	size_t allow_count;
