@@ -179,6 +179,12 @@ struct gk_device_ops {
 	/* With memory_lay() the run's plan must have as many buffers; there are no inputs to compare with. */
 	int (*memory_lay)(struct gk_device *device, const struct gk_device_layout *layout,
 	                  struct gk_device_memory **memory, struct gk_err *e);
+	/*
+	 * Takes the memory's buffers out of the address space, contents and all, once nothing uses them; and back,
+	 * at another place. NULL where that cannot be; park: 1 done, 0 not of this memory, which is as it was.
+	 */
+	int (*park)(struct gk_device *device, struct gk_device_memory *memory);
+	int (*unpark)(struct gk_device *device, struct gk_device_memory *memory, uint64_t seed, struct gk_err *e);
 	struct gk_device_region (*region)(struct gk_device *device, struct gk_device_memory *memory, uint32_t buffer);
 	/* Done on return. */
 	int (*upload)(struct gk_device *device, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);

@@ -468,7 +468,7 @@ static int hip_describe(json_t **facts, struct gk_err *e)
 	.module_load = gpu_module_load, .module_free = gpu_module_free, .memory_new = gpu_memory_new,        \
 	.memory_free = gpu_memory_free, .step = gpu_step, .finish = gpu_finish, .copy_out = gpu_copy_out,    \
 	.is_changed = gpu_is_changed, .mark = gpu_mark, .elapsed = gpu_elapsed, .sync = gpu_sync,            \
-	.limits = gpu_limits, .memory_lay = gpu_memory_lay, .region = gpu_region, .upload = gpu_put,         \
+	.limits = gpu_limits, .memory_lay = gpu_memory_lay, .park = gpu_park, .unpark = gpu_unpark, .region = gpu_region, .upload = gpu_put,         \
 	.download = gpu_get, .copy = gpu_copy, .launch = gpu_launch_own, .health = gpu_read_health
 
 const struct gk_device_ops gk_cuda_ops = {

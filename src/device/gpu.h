@@ -228,6 +228,8 @@ void gpu_memory_free(struct gk_device *device, struct gk_device_memory *memory);
 int gpu_buffer_new(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t bytes, uint64_t seed, bool inverse,
                    struct gk_err *e);
 void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *buffer);
+int gpu_park(struct gk_device *device, struct gk_device_memory *memory);
+int gpu_unpark(struct gk_device *device, struct gk_device_memory *memory, uint64_t seed, struct gk_err *e);
 /* A buffer in another's mapping; false when that has not the size which it would get itself. */
 bool gpu_buffer_lend(const struct gpu *gpu, struct gpu_buffer *from, uint64_t bytes, struct gpu_buffer *to);
 uint64_t gpu_buffer_extra(const struct gpu *gpu); /* the most bytes that a buffer takes beyond its own */

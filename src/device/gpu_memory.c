@@ -67,7 +67,7 @@ static int map_there(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
 {
 	struct gpu_memory_kind kind = {.type = 1, .location = 1, .device = gpu->ordinal};
 	struct gpu_memory_access access = {1, gpu->ordinal, 3};
-	int error = gpu->call.create(&b->handle, b->size, &kind, 0);
+	int error = b->handle ? 0 : gpu->call.create(&b->handle, b->size, &kind, 0);
 
 	if (error)
 		return gpu_fail(gpu, error, "memory for a buffer", e);
@@ -115,17 +115,58 @@ void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *b)
 		*b = (struct gpu_buffer){0};
 		return;
 	}
-	if (!gpu->device.is_lost && b->range) {
+	if (!gpu->device.is_lost && (b->range || b->handle)) {
 		if (b->is_mapped)
 			gpu->call.unmap(b->begin, b->size);
 		if (b->handle)
 			gpu->call.release(b->handle);
-		gpu->call.unreserve(b->reserved, b->range);
+		if (b->range)
+			gpu->call.unreserve(b->reserved, b->range);
 	} else if (!gpu->device.is_lost && b->begin) {
 		gpu->call.free(b->begin);
 	}
 	free(b->pattern);
 	*b = (struct gpu_buffer){0};
+}
+
+/* ---- out of the address space, and back ---- */
+
+static bool can_park(const struct gpu *gpu, const struct gk_device_memory *m)
+{
+	bool can = gpu->can_map && !gpu->device.is_lost && m->scratch.size == 0 && m->held_count == 0;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		can &= m->buffers[i].is_mapped && !m->buffers[i].is_lent;
+	return can;
+}
+
+int gpu_park(struct gk_device *device, struct gk_device_memory *m)
+{
+	struct gpu *gpu = (struct gpu *)device;
+
+	if (!can_park(gpu, m) || gpu->call.stream_sync(gpu->stream))
+		return 0;
+	for (uint32_t i = 0; i < m->count; i++) {
+		struct gpu_buffer *b = &m->buffers[i];
+
+		gpu->call.unmap(b->begin, b->size);
+		gpu->call.unreserve(b->reserved, b->range);
+		b->is_mapped = false;
+		b->at = b->begin = b->reserved = b->range = 0;
+	}
+	return 1;
+}
+
+int gpu_unpark(struct gk_device *device, struct gk_device_memory *m, uint64_t seed, struct gk_err *e)
+{
+	struct gpu *gpu = (struct gpu *)device;
+	struct gk_random random;
+
+	gk_random_seed(&random, seed);
+	for (uint32_t i = 0; i < m->count; i++)
+		if (map_buffer(gpu, &m->buffers[i], &random, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- the pattern ---- */

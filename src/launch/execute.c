@@ -293,7 +293,8 @@ static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, 
 
 	job->run.plan = job->plan;
 	job->run.modules = job->modules;
-	if (take_memory(job, false, &why) < 0) {
+	if (take_memory(job, false, &why) < 0 &&
+	    !(why.kind == GK_ERR_INPUT && launch_drop_kept(job->launcher) && take_memory(job, false, &why) == 0)) {
 		if (why.kind == GK_ERR_INPUT)
 			return refuse_memory(job, &why, json);
 		*e = why;

@@ -39,16 +39,38 @@ struct gk_launch_module {
 	struct gk_device_module *made;
 };
 
+/* A memory file that nobody can write to any more. */
+struct launch_file {
+	uint64_t device, inode, bytes;
+	int64_t made_s, made_ns, written_s, written_ns;
+};
+
+/* An input's bytes on the device, mapped nowhere between requests (time_kept.c). */
+struct launch_kept {
+	struct launch_file file;
+	uint64_t bytes; /* on the device: the file's first */
+	struct gk_device_memory *memory;
+	uint32_t *sums; /* of its blocks, as it came */
+	bool can_stay;
+	uint64_t used; /* a number that rises */
+};
+
 struct gk_launcher {
 	struct gk_device *device;
 	struct gk_map modules; /* hash of the IR's text, or of the object's JSON -> struct gk_launch_module */
 	size_t module_bytes;   /* of IR text and code in the cache */
+	struct launch_kept kept[64];
+	size_t kept_count;
+	uint64_t kept_bytes, kept_ceiling, kept_tick;
+	uint64_t kept_least; /* smaller inputs do not stay; 0: 4 MiB */
 	uint64_t memory_bytes;
 };
 
 int gk_launcher_open(struct gk_launcher *launcher, const struct gk_launch_options *options, struct gk_err *e);
 void gk_launcher_close(struct gk_launcher *launcher);
 /* No programs, sockets, rights or files from now on but what the device needs. Before anything of a candidate. */
+/* The inputs that stayed on the device, so that there is more memory; false: there were none. */
+bool launch_drop_kept(struct gk_launcher *launcher);
 int gk_launch_confine(struct gk_launcher *launcher, struct gk_err *e);
 
 /* The parsed module of that hash; NULL when it is not cached. */

@@ -87,6 +87,7 @@ void gk_launcher_close(struct gk_launcher *launcher)
 {
 	if (!launcher->device)
 		return;
+	launch_drop_kept(launcher);
 	drop_modules(launcher);
 	launcher->device->ops->close(launcher->device);
 	launcher->device = NULL;

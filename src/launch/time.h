@@ -4,6 +4,7 @@
  *   time.c          the order of things, and what becomes of faults
  *   time_read.c     the request: plans, code, helpers, inputs
  *   time_load.c     code objects onto the device, several times
+ *   time_kept.c     inputs that stay on the device from request to request
  *   time_memory.c   rotating sets of buffers that both sides share; what is of ours
  *   time_call.c     what is queued before, for and behind one timed call
  *   time_check.c    untimed calls, what lies around buffers, inputs
@@ -87,10 +88,10 @@ struct time_reading {
 	struct gk_device_health health;
 };
 
-/* Memory of ours: the inputs as they came, the flush buffer, the sink, witnesses. Buffers of job->rooms. */
+/* Memory of ours beside the inputs as they came: the flush buffer, the sink, witnesses. Buffers of job->rooms. */
 struct time_rooms {
 	struct gk_device_memory *memory;
-	uint32_t flush, sink, witness; /* numbers of buffers; inputs come first */
+	uint32_t flush, sink, witness; /* numbers of buffers */
 	uint64_t flush_words;
 	uint64_t slot_bytes; /* of one witness */
 	uint32_t slots;
@@ -123,6 +124,7 @@ struct time_job {
 	/* memory */
 	struct gk_device_limits limits;
 	struct time_rooms rooms;
+	struct launch_kept on[TIME_INPUTS]; /* the inputs, as they came */
 	struct time_set sets[TIME_SETS];
 	uint32_t set_count;
 	bool is_refused;  /* there is not enough of it */
@@ -170,6 +172,17 @@ int time_visit_launches(const struct time_side *side, bool chosen, time_visit_fn
 int time_take_memory(struct time_job *job, struct gk_err *e);
 void time_drop_memory(struct time_job *job);
 struct gk_device_region time_room(const struct time_job *job, uint32_t buffer);
+
+/* ---- time_kept.c ---- */
+
+/* Which inputs are on the device already; bytes: of each. job->on[i].memory is NULL for the others. */
+void time_find_inputs(struct time_job *job, const uint64_t bytes[]);
+/* All of them, with the rooms in place. */
+int time_bring_inputs(struct time_job *job, struct gk_err *e);
+struct gk_device_region time_input(const struct time_job *job, uint32_t input);
+size_t time_sum_count(uint64_t bytes); /* of so many bytes; 4 bytes of the sink each */
+/* Keeps what may stay, frees the rest; before the rooms go. */
+void time_leave_inputs(struct time_job *job);
 
 /* ---- time_call.c: all queued, nothing waits ---- */
 

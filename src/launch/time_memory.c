@@ -6,7 +6,7 @@
  * that no call finds what the one before it left in a cache, and no speed
  * rests on one place.
  *
- * Beside them, in mappings of their own: the inputs as they came, a buffer to
+ * Beside them, in mappings of their own: the inputs as they came (time_kept.c), a buffer to
  * flush the caches with, a sink for what the flush has read, witnesses.
  */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "time.h"
 
-enum { LEAST_FLUSH = 256 << 10, UNKNOWN_FLUSH = 64 << 20, USUAL_SCRUBBERS = 256 };
+enum { LEAST_FLUSH = 256 << 10, UNKNOWN_FLUSH = 64 << 20, USUAL_SCRUBBERS = 256, ROOMS = 3 };
 
 #define MOST_BUFFER ((uint64_t)1 << 48)
 #define ALL_SETS    ((uint64_t)1 << 30)
@@ -122,22 +122,23 @@ static uint64_t input_bytes(const struct time_job *job, uint32_t input)
 	return most;
 }
 
-static void lay_rooms(struct time_job *job, uint64_t bytes[TIME_INPUTS + 3])
+static void lay_rooms(struct time_job *job, const uint64_t inputs[], uint64_t bytes[ROOMS])
 {
 	struct time_rooms *r = &job->rooms;
-	uint64_t flush = job->limits.cache_bytes ? 2 * job->limits.cache_bytes : UNKNOWN_FLUSH, programs;
+	uint64_t flush = job->limits.cache_bytes ? 2 * job->limits.cache_bytes : UNKNOWN_FLUSH, programs, most;
 
 	flush = flush > LEAST_FLUSH ? flush : LEAST_FLUSH;
 	programs = (flush + BLOCK_BYTES - 1) / BLOCK_BYTES;
 	job->scrub_programs = job->limits.multiprocessors ? 2 * job->limits.multiprocessors : USUAL_SCRUBBERS;
-	r->flush = job->input_count;
-	r->sink = r->flush + 1;
-	r->witness = r->flush + 2;
+	r->flush = 0;
+	r->sink = 1;
+	r->witness = 2;
 	r->flush_words = programs * GK_HELPER_BLOCK;
+	most = programs > job->scrub_programs ? programs : job->scrub_programs;
 	for (uint32_t i = 0; i < job->input_count; i++)
-		bytes[i] = input_bytes(job, i);
+		most = time_sum_count(inputs[i]) > most ? time_sum_count(inputs[i]) : most;
 	bytes[r->flush] = programs * BLOCK_BYTES;
-	bytes[r->sink] = 4 * (programs > job->scrub_programs ? programs : job->scrub_programs);
+	bytes[r->sink] = 4 * most;
 	time_lay_witness(job);
 	bytes[r->witness] = r->slots * r->slot_bytes;
 }
@@ -150,15 +151,11 @@ struct gk_device_region time_room(const struct time_job *job, uint32_t buffer)
 static int fill_rooms(struct time_job *job, const uint64_t bytes[], struct gk_err *e)
 {
 	struct gk_device_layout layout = {
-		.bytes = bytes, .count = job->rooms.witness + 1, .seed = gk_random_next(&job->random)};
+		.bytes = bytes, .count = ROOMS, .seed = gk_random_next(&job->random)};
 
 	if (job->ops->memory_lay(job->device, &layout, &job->rooms.memory, e) < 0)
 		return -1;
-	for (uint32_t i = 0; i < job->input_count; i++)
-		if (job->ops->upload(job->device, time_room(job, i).at, job->inputs[i].bytes, bytes[i], e) <
-		    0)
-			return -1;
-	return 0;
+	return time_bring_inputs(job, e);
 }
 
 /* ---- sets ---- */
@@ -209,7 +206,7 @@ static void note_regions(struct time_job *job, uint32_t side, uint32_t set)
 			add_region(to->fills, &to->fill_count, (struct time_region){r.at, 0, r.bytes});
 		else /* of the same input, but of other lengths: at other addresses, so each for itself */
 			to->restores[to->restore_count++] = (struct time_region){
-				r.at, time_room(job, (uint32_t)s->input_of[i]).at, r.bytes};
+				r.at, time_input(job, (uint32_t)s->input_of[i]).at, r.bytes};
 	}
 	if (s->memory[set]) {
 		struct gk_device_region r = job->ops->region(job->device, s->memory[set], GK_DEVICE_SCRATCH);
@@ -254,8 +251,10 @@ static int count_sets(struct time_job *job, const uint64_t rooms[], const int32_
 {
 	uint64_t fixed = 0, one = scratch + job->limits.extra_bytes, left, most;
 
-	for (uint32_t i = 0; i <= job->rooms.witness; i++)
+	for (uint32_t i = 0; i < ROOMS; i++)
 		fixed += rooms[i] + job->limits.extra_bytes;
+	for (uint32_t i = 0; i < job->input_count; i++)
+		fixed += job->on[i].memory ? 0 : job->on[i].bytes + job->limits.extra_bytes;
 	for (uint32_t i = 0; i < job->side_count; i++)
 		if (count_side(job, &job->sides[i], i ? same : NULL, &one, e) < 0)
 			return -1;
@@ -273,13 +272,21 @@ static int count_sets(struct time_job *job, const uint64_t rooms[], const int32_
 
 int time_take_memory(struct time_job *job, struct gk_err *e)
 {
-	uint64_t rooms[TIME_INPUTS + 3] = {0}, scratch = 0;
+	uint64_t rooms[ROOMS] = {0}, inputs[TIME_INPUTS] = {0}, scratch = 0;
 	int32_t same[GK_PLAN_MAX_BUFFERS] = {0};
 
-	lay_rooms(job, rooms);
+	for (uint32_t i = 0; i < job->input_count; i++)
+		inputs[i] = input_bytes(job, i);
+	lay_rooms(job, inputs, rooms);
+	time_find_inputs(job, inputs);
 	if (job->side_count > 1)
 		match_buffers(&job->sides[0], &job->sides[1], same);
 	job->is_refused = find_scratch(job, &scratch, e) < 0 || count_sets(job, rooms, same, scratch, e) < 0;
+	if (job->is_refused && launch_drop_kept(job->launcher)) { /* what others left has no right to it */
+		if (job->ops->limits(job->device, &job->limits, e) < 0)
+			return -1;
+		job->is_refused = find_scratch(job, &scratch, e) < 0 || count_sets(job, rooms, same, scratch, e) < 0;
+	}
 	if (job->is_refused || fill_rooms(job, rooms, e) < 0)
 		return -1;
 	for (uint32_t i = 0; i < job->set_count; i++)
@@ -297,6 +304,7 @@ void time_drop_memory(struct time_job *job)
 				job->ops->memory_free(job->device, job->sides[s].memory[i]);
 				job->sides[s].memory[i] = NULL;
 			}
+	time_leave_inputs(job);
 	if (job->rooms.memory)
 		job->ops->memory_free(job->device, job->rooms.memory);
 	job->rooms.memory = NULL;

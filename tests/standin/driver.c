@@ -54,6 +54,7 @@ struct module {
 };
 struct memory {
 	size_t size;
+	int fd; /* its bytes, which stay when it is mapped nowhere */
 };
 
 static int stuck;         /* an error that stays */
@@ -311,6 +312,9 @@ FUNCTION(cuMemCreate, hipMemCreate, uint64_t *handle, size_t size, const int *ki
 	      kind[1], kind[2], kind[3], flags);
 	memory = keep(malloc(sizeof *memory));
 	memory->size = size;
+	memory->fd = memfd_create("standin", MFD_CLOEXEC);
+	if (memory->fd < 0 || ftruncate(memory->fd, (off_t)size) < 0)
+		return 2;
 	*handle = (uint64_t)(uintptr_t)memory;
 	return 0;
 }
@@ -318,6 +322,7 @@ FUNCTION(cuMemCreate, hipMemCreate, uint64_t *handle, size_t size, const int *ki
 FUNCTION(cuMemRelease, hipMemRelease, uint64_t handle)
 {
 	ENTER(NAME(cuMemRelease, hipMemRelease), "%s", "");
+	close(((struct memory *)(uintptr_t)handle)->fd);
 	free((void *)(uintptr_t)handle);
 	return 0;
 }
@@ -327,13 +332,18 @@ FUNCTION(cuMemMap, hipMemMap, uint64_t at, size_t size, size_t offset, uint64_t 
 	const struct memory *memory = (struct memory *)(uintptr_t)handle;
 
 	ENTER(NAME(cuMemMap, hipMemMap), "%zu %zu %llu", size, offset, flags);
-	return memory->size == size && at % 4096 == 0 ? 0 : 1;
+	if (memory->size != size || at % 4096)
+		return 1;
+	return mmap((void *)(uintptr_t)at, size, PROT_NONE, MAP_SHARED | MAP_FIXED, memory->fd, 0) == MAP_FAILED ? 2 : 0;
 }
 
 FUNCTION(cuMemUnmap, hipMemUnmap, uint64_t at, size_t size)
 {
 	ENTER(NAME(cuMemUnmap, hipMemUnmap), "%zu", size);
-	return mprotect((void *)(uintptr_t)at, size, PROT_NONE) < 0 ? 1 : 0;
+	return mmap((void *)(uintptr_t)at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+	            0) == MAP_FAILED
+	               ? 1
+	               : 0;
 }
 
 FUNCTION(cuMemSetAccess, hipMemSetAccess, uint64_t at, size_t size, const int *access, size_t count)

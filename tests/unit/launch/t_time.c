@@ -230,6 +230,8 @@ static void take_outputs(struct gk_frame *f, const int *made, size_t made_count)
 			printf("# an output cannot be read\n");
 }
 
+static int shared[2]; /* memory files of x and y that are the same each time; 0: new ones */
+
 static int time_it(struct ask a)
 {
 	gk_frame_auto frame = {.type = GK_WIRE_TIME, .last = true, .id = 1};
@@ -245,8 +247,8 @@ static int time_it(struct ask a)
 	frame.doc.name = gk_strdup("time");
 	frame.doc.root = request_json(&a, c);
 	add_blob(&frame, gk_memfd_from("code", c->bytes, (size_t)c->size, &e));
-	add_blob(&frame, gk_memfd_from("x", x, BYTES, &e));
-	add_blob(&frame, gk_memfd_from("y", y, BYTES, &e));
+	add_blob(&frame, shared[0] > 0 ? dup(shared[0]) : gk_memfd_from("x", x, BYTES, &e));
+	add_blob(&frame, shared[1] > 0 ? dup(shared[1]) : gk_memfd_from("y", y, BYTES, &e));
 	for (int i = 0; i < sides && !a.is_inline; i++)
 		add_blob(&frame, gk_memfd_new("out", BYTES, &e));
 	if (a.a.returns_input)
@@ -513,6 +515,62 @@ static void order_and_loads_are_mixed(void)
 	ok(firsts[0] > 10 && firsts[1] > 10, "either side is first now and then");
 	unsetenv("STANDIN_RISE");
 	gk_launcher_close(&launcher);
+}
+
+static int uploads_of_inputs(void)
+{
+	gk_free_auto char *text = plain_calls();
+	char line[64];
+
+	snprintf(line, sizeof line, "upload %d; ", (int)BYTES);
+	return occurrences(text, line);
+}
+
+static void spoil(struct launch_kept *k)
+{
+	uint8_t byte = 0x5a;
+
+	if (launcher.device->ops->unpark(launcher.device, k->memory, 1, &e) < 0 ||
+	    launcher.device->ops->upload(launcher.device, launcher.device->ops->region(launcher.device, k->memory, 0).at + 7,
+	                                 &byte, 1, &e) < 0 ||
+	    launcher.device->ops->park(launcher.device, k->memory) != 1)
+		gk_bug("%s", e.text);
+}
+
+static void inputs_stay_on_the_device(void)
+{
+	struct ask both = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}};
+
+	shared[0] = gk_memfd_from("x", x, BYTES, &e);
+	shared[1] = gk_memfd_from("y", y, BYTES, &e);
+	open_launcher();
+	ok(time_it(both) == 0 && launcher.kept_count == 0, "small inputs do not stay");
+	launcher.kept_least = 1;
+	uploads_of_inputs();
+	ok(time_it(both) == 0 && launcher.kept_count == 2, "larger ones do");
+	is_int(uploads_of_inputs(), 2, "which were sent once");
+	ok(time_it(both) == 0 && launcher.kept_count == 2, "the same files again");
+	is_int(uploads_of_inputs(), 0, "are there already");
+	ok(memcmp(out[0], out[1], BYTES) == 0 && out[1][1] == x[1] + y[1], "and are what they were");
+	spoil(&launcher.kept[0]);
+	ok(time_it(both) == 0 && launcher.kept_count == 1, "what a kernel has reached is given up");
+	ok(time_it(both) == 0 && launcher.kept_count == 2 && out[1][1] == x[1] + y[1], "and sent again");
+	shared[1] = gk_memfd_from("y", y, BYTES, &e);
+	ok(time_it(both) == 0 && launcher.kept_count == 3, "another file is another input, whatever is in it");
+	launcher.kept_ceiling = 2 * BYTES;
+	ok(time_it(both) == 0 && launcher.kept_count == 2, "of more than there is room for the oldest goes");
+	ok(time_it((struct ask){.a = {.kernels = {"add"}}, .b = {.kernels = {"trap"}}}) == 0 && launcher.kept_count == 0,
+	   "nothing stays behind a fault");
+	gk_launcher_close(&launcher);
+	setenv("STANDIN_NO_MAP", "1", 1);
+	open_launcher();
+	launcher.kept_least = 1;
+	ok(time_it(both) == 0 && launcher.kept_count == 0, "nor where memory cannot be taken out of the address space");
+	gk_launcher_close(&launcher);
+	unsetenv("STANDIN_NO_MAP");
+	gk_fd_close(&shared[0]);
+	gk_fd_close(&shared[1]);
+	shared[0] = shared[1] = 0;
 }
 
 static void it_stops(void)
@@ -867,6 +925,7 @@ static void all(void)
 	figures_are_those_of_the_device();
 	order_and_loads_are_mixed();
 	it_stops();
+	inputs_stay_on_the_device();
 	the_fastest_variant_is_chosen();
 	short_calls_are_batched();
 	steps_are_part_of_the_call();
