@@ -51,7 +51,7 @@ struct launch_kept {
 	uint64_t bytes; /* on the device: the file's first */
 	struct gk_device_memory *memory;
 	uint32_t *sums; /* of its blocks, as it came */
-	bool can_stay;
+	bool has_sums, can_stay;
 	uint64_t used; /* a number that rises */
 };
 

@@ -181,6 +181,9 @@ void time_find_inputs(struct time_job *job, const uint64_t bytes[]);
 int time_bring_inputs(struct time_job *job, struct gk_err *e);
 struct gk_device_region time_input(const struct time_job *job, uint32_t input);
 size_t time_sum_count(uint64_t bytes); /* of so many bytes; 4 bytes of the sink each */
+/* Whether what lies at another address has the sums of the input as it came; of large ones, and of its own size. */
+bool time_has_sums(const struct time_job *job, uint32_t input, uint64_t bytes);
+int time_compare_sums(struct time_job *job, uint32_t input, uint64_t at, bool *differs, struct gk_err *e);
 /* Keeps what may stay, frees the rest; before the rooms go. */
 void time_leave_inputs(struct time_job *job);
 

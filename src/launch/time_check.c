@@ -2,8 +2,8 @@
  * Before anything is timed: each side once, and each of its variants, waited
  * for launch by launch, so that a fault has a side, a kernel and a line.
  * Afterwards: what lies around the buffers of all sets, and the inputs behind a
- * call that was not waited for. Of large inputs parts are compared, drawn anew
- * each time: the judge has compared them whole.
+ * call that was not waited for. Of large inputs sums of all blocks are compared,
+ * and parts that are drawn anew each time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,10 @@
 #include "time.h"
 
 enum {
-	WHOLE_BYTES = 32 << 20,
-	WINDOW = 1 << 20,
-	WINDOWS = 16,
+	WHOLE_BYTES = 4 << 20,
+	WINDOW = 256 << 10,
+	WINDOWS = 4,
+	MORE_WINDOWS = 64, /* where there are no sums */
 	ROUNDS = 2,
 	APART_CALLS = 5,
 	EMPTY_MARKS = 16
@@ -35,12 +36,17 @@ static int compare_part(struct time_job *job, uint64_t at, const uint8_t *want, 
 	return 0;
 }
 
-static int compare_input(struct time_job *job, struct gk_device_region r, const uint8_t *want, bool *differs,
+static int compare_input(struct time_job *job, uint32_t input, struct gk_device_region r, bool *differs,
                          struct gk_err *e)
 {
+	const uint8_t *want = job->inputs[input].bytes;
+	bool has_sums = time_has_sums(job, input, r.bytes);
+
+	if (has_sums && time_compare_sums(job, input, r.at, differs, e) < 0)
+		return -1;
 	if (r.bytes <= WHOLE_BYTES)
 		return compare_part(job, r.at, want, r.bytes, differs, e);
-	for (int i = 0; i < WINDOWS && !*differs; i++) {
+	for (int i = 0; i < (has_sums ? WINDOWS : MORE_WINDOWS) && !*differs; i++) {
 		uint64_t from = gk_random_below(&job->random, r.bytes - WINDOW + 1);
 
 		if (compare_part(job, r.at + from, want + from, WINDOW, differs, e) < 0)
@@ -57,7 +63,7 @@ static int compare_inputs(struct time_job *job, uint32_t side, uint32_t set, str
 		struct gk_device_region r = job->ops->region(job->device, s->memory[set], i);
 
 		if (s->input_of[i] >= 0 && r.bytes > 0 &&
-		    compare_input(job, r, job->inputs[s->input_of[i]].bytes, &s->changed[i], e) < 0)
+		    compare_input(job, (uint32_t)s->input_of[i], r, &s->changed[i], e) < 0)
 			return -1;
 	}
 	return 0;

@@ -113,7 +113,8 @@ void time_find_inputs(struct time_job *job, const uint64_t bytes[])
 		struct launch_kept *k = &job->on[i];
 		uint64_t least = launcher->kept_least ? launcher->kept_least : LEAST_BYTES;
 
-		k->can_stay = bytes[i] >= least && job->ops->park && identify(job->frame->blobs[1 + i].fd, &k->file);
+		k->has_sums = bytes[i] >= least;
+		k->can_stay = k->has_sums && job->ops->park && identify(job->frame->blobs[1 + i].fd, &k->file);
 		for (size_t n = 0; k->can_stay && !k->memory && n < launcher->kept_count; n++)
 			if (is_same(&launcher->kept[n], &k->file, bytes[i]))
 				*k = take_out(launcher, n);
@@ -122,14 +123,12 @@ void time_find_inputs(struct time_job *job, const uint64_t bytes[])
 	}
 }
 
-/* Sums of blocks of words by geak's own flush, which reads. The sink has room for all of them. */
-static int find_sums(struct time_job *job, const struct launch_kept *k, uint32_t *sums, struct gk_err *e)
+/* By geak's own flush, which reads. The sink has room for all of them. */
+static int find_sums(struct time_job *job, uint64_t at, uint64_t bytes, uint32_t *sums, struct gk_err *e)
 {
-	struct gk_device_region room = job->ops->region(job->device, k->memory, 0),
-				sink = time_room(job, job->rooms.sink);
-	uint64_t words = k->bytes / 4;
-	uint32_t blocks = (uint32_t)time_sum_count(k->bytes);
-	struct gk_device_value values[] = {{room.at, 8}, {words, 8}, {sink.at, 8}};
+	struct gk_device_region sink = time_room(job, job->rooms.sink);
+	uint32_t blocks = (uint32_t)time_sum_count(bytes);
+	struct gk_device_value values[] = {{at, 8}, {bytes / 4, 8}, {sink.at, 8}};
 
 	if (blocks == 0)
 		return 0;
@@ -153,10 +152,10 @@ static int bring(struct time_job *job, uint32_t i, struct gk_err *e)
 	if (job->ops->memory_lay(job->device, &layout, &k->memory, e) < 0 ||
 	    job->ops->upload(job->device, time_input(job, i).at, job->inputs[i].bytes, k->bytes, e) < 0)
 		return -1;
-	if (!k->can_stay)
+	if (!k->has_sums)
 		return 0;
 	k->sums = gk_alloc_array(time_sum_count(k->bytes) + 1, sizeof *k->sums);
-	return find_sums(job, k, k->sums, e);
+	return find_sums(job, time_input(job, i).at, k->bytes, k->sums, e);
 }
 
 int time_bring_inputs(struct time_job *job, struct gk_err *e)
@@ -183,14 +182,31 @@ static bool part_is_same(struct time_job *job, uint32_t i, uint64_t from, uint64
 	       memcmp(got, (const uint8_t *)job->inputs[i].bytes + from, bytes) == 0;
 }
 
+bool time_has_sums(const struct time_job *job, uint32_t input, uint64_t bytes)
+{
+	return job->on[input].sums && job->on[input].bytes == bytes;
+}
+
+int time_compare_sums(struct time_job *job, uint32_t input, uint64_t at, bool *differs, struct gk_err *e)
+{
+	const struct launch_kept *k = &job->on[input];
+	size_t count = time_sum_count(k->bytes);
+	gk_free_auto uint32_t *sums = gk_alloc_array(count + 1, sizeof *sums);
+
+	if (find_sums(job, at, k->bytes, sums, e) < 0)
+		return -1;
+	*differs |= memcmp(sums, k->sums, count * sizeof *sums) != 0;
+	return 0;
+}
+
 static bool is_as_it_came(struct time_job *job, uint32_t i)
 {
 	const struct launch_kept *k = &job->on[i];
-	gk_free_auto uint32_t *sums = gk_alloc_array(time_sum_count(k->bytes) + 1, sizeof *sums);
 	uint64_t part = k->bytes < CHECK_BYTES ? k->bytes : CHECK_BYTES;
 	struct gk_err ignored;
+	bool differs = false;
 
-	if (find_sums(job, k, sums, &ignored) < 0 || memcmp(sums, k->sums, time_sum_count(k->bytes) * sizeof *sums) != 0)
+	if (time_compare_sums(job, i, time_input(job, i).at, &differs, &ignored) < 0 || differs)
 		return false;
 	for (int n = 0; n < CHECKS; n++)
 		if (!part_is_same(job, i, gk_random_below(&job->random, k->bytes - part + 1), part))
