@@ -4,9 +4,35 @@
  */
 #include <string.h>
 
+#include "base/parallel.h"
 #include "gpu.h"
 
-enum { HALF = GPU_STAGING_BYTES / 2 };
+enum { HALF = GPU_STAGING_BYTES / 2, SLICE = 1 << 20 };
+
+/* ---- on the host: new pages and memory that is far are slow for one thread ---- */
+
+struct copying {
+	char *to;
+	const char *from;
+	uint64_t bytes;
+};
+
+static void copy_slice(void *ctx, size_t number)
+{
+	const struct copying *c = ctx;
+	uint64_t at = (uint64_t)number * SLICE;
+
+	memcpy(c->to + at, c->from + at, c->bytes - at < SLICE ? c->bytes - at : SLICE);
+}
+
+static void copy(void *to, const void *from, uint64_t bytes)
+{
+	struct copying c = {to, from, bytes};
+
+	gk_parallel((bytes + SLICE - 1) / SLICE, copy_slice, &c);
+}
+
+/* ---- to and from the device ---- */
 
 static char *half_of(const struct gpu *gpu, uint64_t number)
 {
@@ -26,7 +52,7 @@ int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, s
 
 	for (uint64_t done = 0, n; done < bytes && !error; done += n, number++) {
 		n = piece_at(done, bytes);
-		memcpy(half_of(gpu, number), (const char *)from + done, n);
+		copy(half_of(gpu, number), (const char *)from + done, n);
 		if (number)
 			error = gpu->call.stream_sync(gpu->stream);
 		if (!error)
@@ -62,7 +88,7 @@ int gpu_read(struct gpu *gpu, uint64_t from, uint64_t bytes, gpu_read_fn *fn, vo
 
 static bool copy_piece(void *ctx, uint64_t at, const void *piece, uint64_t bytes)
 {
-	memcpy((char *)ctx + at, piece, bytes);
+	copy((char *)ctx + at, piece, bytes);
 	return true;
 }
 

@@ -126,7 +126,7 @@ static int write_output(const struct time_side *s, uint32_t output, int fd, stru
 {
 	uint64_t bytes = gk_plan_view_bytes(&s->plan->outputs[output].view);
 
-	if (!s->evidence.sent) /* a finding: they stay as they are */
+	if (!s->evidence.sent) /* they were fetched there, or there is a finding */
 		return 0;
 	return launch_write_output(fd, s->evidence.sent + time_output_at(s, output), bytes, e);
 }

@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 #include "device/strided.h"
@@ -237,6 +238,48 @@ static int compare_parts(struct time_job *job, const struct time_side *s, int on
 	return 0;
 }
 
+/* Straight into the memory files that go back; *done: they were such. */
+static int fetch_to_files(struct time_job *job, const struct time_side *s, int slot, bool *done, struct gk_err *e)
+{
+	size_t blob = job->first_output;
+
+	if (s == &job->sides[1] && !job->sides[0].is_known)
+		blob += job->sides[0].plan->output_count;
+	for (uint32_t i = 0; i < s->plan->output_count; i++) {
+		int fd = blob + i < job->frame->blob_count ? job->frame->blobs[blob + i].fd : -1;
+		uint64_t bytes = gk_plan_view_bytes(&s->plan->outputs[i].view);
+		void *room;
+		int fetched;
+
+		if (fd < 0)
+			return 0;
+		if (bytes == 0)
+			continue;
+		room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (room == MAP_FAILED)
+			return gk_err_errno(e, "an output's memory file");
+		fetched = fetch_large(job, s, i, slot, room, e);
+		munmap(room, bytes);
+		if (fetched < 0)
+			return -1;
+	}
+	*done = true;
+	return 0;
+}
+
+/* The outputs that go back. */
+static int send_back(struct time_job *job, struct time_side *s, int slot, struct gk_err *e)
+{
+	bool done = s->is_known;
+
+	if (!done && fetch_to_files(job, s, slot, &done, e) < 0)
+		return -1;
+	if (done)
+		return 0;
+	s->evidence.sent = gk_alloc(s->evidence.dense_bytes + 1);
+	return fetch(job, s, slot, s->evidence.sent, e);
+}
+
 int time_look_few(struct time_job *job, uint32_t side, int first, int second, struct gk_err *e)
 {
 	struct time_side *s = &job->sides[side];
@@ -246,9 +289,7 @@ int time_look_few(struct time_job *job, uint32_t side, int first, int second, st
 	if (s->plan->output_count == 0)
 		return 0;
 	v->checked = second == TIME_NO_SLOT ? 1 : 2;
-	if (!s->is_known)
-		v->sent = gk_alloc(v->dense_bytes + 1);
-	if ((!s->is_known && fetch(job, s, second == TIME_NO_SLOT ? first : second, v->sent, e) < 0) ||
+	if (send_back(job, s, second == TIME_NO_SLOT ? first : second, e) < 0 ||
 	    (second != TIME_NO_SLOT && compare_parts(job, s, first, second, &differs, e) < 0))
 		return -1;
 	v->different = differs;
