@@ -7,18 +7,18 @@
 #include "describe.h"
 #include "state.h"
 
-/* Bytes of outputs: that one case costs little, and is large enough to show something. */
-#define MOST_SIMULATED ((uint64_t)256 << 10)
-#define MOST_ON_GPU    ((uint64_t)4 << 20)
+/* Bytes of inputs and outputs: that one case costs little, and is large enough to show something. */
+#define MOST_SIMULATED ((uint64_t)512 << 10)
+#define MOST_ON_GPU    ((uint64_t)8 << 20)
 
 static bool is_better(const struct gk_cascade *c, size_t case_index, size_t than)
 {
 	uint64_t most = c->setup.on_gpu ? MOST_ON_GPU : MOST_SIMULATED;
-	uint64_t bytes = c->cases[case_index].output_bytes, other;
+	uint64_t bytes = c->cases[case_index].bytes, other;
 
 	if (than >= c->exec_count)
 		return true;
-	other = c->cases[than].output_bytes;
+	other = c->cases[than].bytes;
 	return other > most ? bytes < other : bytes <= most && bytes > other;
 }
 
@@ -28,7 +28,9 @@ void again_choose(struct gk_cascade *c, size_t case_index, const struct gk_judge
 	if (case_index == 0)
 		c->repeated = c->setup.case_count;
 	for (size_t i = 0; i < data->output_count; i++)
-		c->cases[case_index].output_bytes += data->outputs[i].bytes;
+		c->cases[case_index].bytes += data->outputs[i].bytes;
+	for (size_t i = 0; i < data->input_count; i++)
+		c->cases[case_index].bytes += data->inputs[i].bytes;
 	if (case_index >= c->exec_count || (c->setup.cases[case_index]->held_out && c->repeated < c->exec_count))
 		return;
 	if (is_better(c, case_index, c->repeated))

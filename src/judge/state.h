@@ -67,7 +67,7 @@ struct case_state {
 	bool is_allowed[2];     /* refused for an operation of the framework that the task lists */
 	struct failing exec;    /* of the first failing trial, in the order of trials */
 	bool is_tried;
-	uint64_t output_bytes; /* of all its outputs */
+	uint64_t bytes;        /* of all its inputs and outputs */
 	struct gk_ulps ulps;   /* over its executions */
 	struct gk_repeat repeat;
 	json_t *repeated;   /* the same as JSON, or NULL */

@@ -260,6 +260,37 @@ static bool has_tensor(const struct vm_flat *f, const struct gk_ir_op *op)
 	return op->result_count && gk_ir_value_type(f->ir, op->results)->kind == GK_IR_TENSOR;
 }
 
+/* The largest number that all of an operation's hints of alignment are multiples of; 1: there are none. */
+static int64_t promised(const struct gk_ir *ir, const struct gk_ir_op *op)
+{
+	const struct gk_ir_attr *hint = gk_ir_attr(ir, op, "tt.divisibility");
+	int64_t most = 1;
+
+	for (uint32_t i = 0; hint && hint->kind == GK_IR_ATTR_DENSE && i < hint->count; i++) {
+		int32_t number;
+
+		memcpy(&number, hint->bytes + (size_t)i * sizeof number, sizeof number);
+		most = number > 0 && (number & -number) > most ? number & -number : most;
+	}
+	return most;
+}
+
+/* No access is wider than WIDEST: compilers have no use for more than that of a promise, nor do buffers keep it. */
+static void flat_promise(struct vm_flat *f, const struct gk_ir_op *op)
+{
+	enum { WIDEST = 16 };
+	int64_t number = op->code == GK_IR_TT_ADDPTR && f->where == VM_IN_CODE ? promised(f->ir, op) : 1;
+	struct vm_op o = vm_op_of(f, op, vm_run_promise);
+
+	if (number == 1)
+		return;
+	o.src[0] = f->map[op->results];
+	o.src_count = 1;
+	o.n = 1;
+	o.imm = number < WIDEST ? number : WIDEST;
+	vm_emit(f, &o);
+}
+
 void vm_flat_op(struct vm_flat *f, const struct gk_ir_op *op)
 {
 	struct vm_op o = vm_op_of(f, op, NULL);
@@ -284,6 +315,7 @@ void vm_flat_op(struct vm_flat *f, const struct gk_ir_op *op)
 		vm_flat_control(f, op);
 	else if (f->where == VM_IN_SIDE || !vm_flat_tile(f, op))
 		vm_emit_refusal(f, op, gk_ir_attr_text(f->ir, op, "symbol", ""));
+	flat_promise(f, op);
 }
 
 void vm_flat_block(struct vm_flat *f, const struct gk_ir_block *block)

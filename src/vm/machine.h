@@ -273,6 +273,6 @@ vm_run_fn vm_run_splat, vm_run_broadcast, vm_run_trans, vm_run_cat, vm_run_join,
 /* dot.c */ vm_run_fn vm_run_dot;
 /* atomic.c */ vm_run_fn vm_run_rmw, vm_run_cas, vm_run_atomic_load, vm_run_atomic_store;
 /* desc.c */ vm_run_fn vm_run_make_desc, vm_run_desc_load, vm_run_desc_store;
-/* note.c */ vm_run_fn vm_run_print, vm_run_assert;
+/* note.c */ vm_run_fn vm_run_print, vm_run_assert, vm_run_promise;
 
 #endif

@@ -64,3 +64,17 @@ int vm_run_assert(struct vm_thread *t, const struct vm_op *op, uint32_t n)
 	}
 	return VM_GO;
 }
+
+/* The first address of a tile begins a group of neighbours whatever the groups are: a promise is about that one. */
+int vm_run_promise(struct vm_thread *t, const struct vm_op *op, uint32_t n)
+{
+	const struct vm_reg *address = &t->regs[op->src[0]];
+	uint64_t first = ((const uint64_t *)address->data)[0];
+
+	(void)n;
+	if ((address->has_undef && address->undef[0]) || first % (uint64_t)op->imm == 0)
+		return VM_GO;
+	return vm_fault(t, op, GK_VM_MISALIGNED, 0,
+	                "the kernel promises addresses that are multiples of %lld (tl.multiple_of), the first is %llu more than one",
+	                (long long)op->imm, (unsigned long long)(first % (uint64_t)op->imm));
+}

@@ -111,6 +111,26 @@ static void test_addresses(void)
 	machine_free(m);
 }
 
+/* What tl.multiple_of says of addresses is believed by compilers, and checked here. */
+static void test_promises(void)
+{
+	struct machine *m = machine_new("%x: !tt.ptr<i32>, %start: i32",
+	                                "    %r = tt.make_range {end = 4 : i32, start = 0 : i32} : tensor<4xi32>\n"
+	                                "    %p = tt.addptr %x, %start : !tt.ptr<i32>, i32\n"
+	                                "    %s = tt.splat %p : !tt.ptr<i32> -> tensor<4x!tt.ptr<i32>>\n"
+	                                "    %q = tt.addptr %s, %r {tt.divisibility = dense<64> : tensor<1xi32>} : "
+	                                "tensor<4x!tt.ptr<i32>>, tensor<4xi32>\n"
+	                                "    tt.store %q, %r : tensor<4x!tt.ptr<i32>>\n");
+
+	machine_buffer(m, 64);
+	machine_int(m, 4);
+	ok(machine_run(m), "of a promised 64 bytes, 16 are asked for: no access is wider");
+	m->args[1].number = 2;
+	ok(machine_finds(m, "misaligned", "promises addresses that are multiples of 16 (tl.multiple_of), the first is 8 more than one"),
+	   "a promise that is not kept");
+	machine_free(m);
+}
+
 /* A mask that is computed from masked-off lanes and combined with the mask itself is defined. */
 static void test_combined_mask(void)
 {
@@ -144,6 +164,7 @@ int main(void)
 	test_bounds();
 	test_undefined();
 	test_addresses();
+	test_promises();
 	test_combined_mask();
 	return done_testing();
 }
