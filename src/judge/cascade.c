@@ -410,6 +410,10 @@ static void start_execution(struct gk_cascade *c)
 
 static void end_lowering(struct gk_cascade *c)
 {
+	lowering_ask(c, 0); /* of cases whose first configurations have all failed, the others */
+	lowering_ask(c, 1);
+	if (!lowering_is_told(c))
+		return;
 	c->is_lowered = true;
 	if (lowering_end(c))
 		start_execution(c);

@@ -50,22 +50,41 @@ static void ask(struct gk_cascade *c, const struct gk_plan_kernel *kernel)
 	gk_vec_push(&c->lowerings, l);
 }
 
-/* The machine executes the first few configurations only; a GPU chooses among more. */
-static uint32_t wanted_variants(const struct gk_cascade *c, const struct gk_plan_step *step)
+static bool all_have_failed(const struct gk_cascade *c, const struct gk_plan *plan, const struct gk_plan_step *step,
+                            uint32_t count)
 {
-	uint32_t limit = c->setup.on_gpu ? GK_JUDGE_GPU_VARIANTS : GK_JUDGE_MAX_VARIANTS;
+	for (uint32_t v = 0; v < count; v++) {
+		const struct lowering *l = lowering_of(c, &plan->kernels[step->variants[v].launch.kernel]);
 
-	return step->variant_count < limit ? step->variant_count : limit;
+		if (!l || !l->is_told || !l->failing.kind)
+			return false;
+	}
+	return true;
 }
 
-static void ask_for_steps(struct gk_cascade *c, const struct gk_plan *plan, const struct gk_plan_step *steps,
-                          uint32_t count)
+/*
+ * Of a case that is timed, and of the first, a GPU takes as many configurations as it chooses among. Elsewhere the
+ * first few are executed, and more are of use only where none of them can be launched.
+ */
+static uint32_t wanted_variants(const struct gk_cascade *c, size_t case_index, const struct gk_plan *plan,
+                                const struct gk_plan_step *step)
+{
+	bool is_tuned = c->setup.on_gpu && (case_index == 0 || c->setup.cases[case_index]->perf);
+	uint32_t few = step->variant_count < GK_JUDGE_MAX_VARIANTS ? step->variant_count : GK_JUDGE_MAX_VARIANTS;
+	uint32_t all = step->variant_count < GK_JUDGE_GPU_VARIANTS ? step->variant_count : GK_JUDGE_GPU_VARIANTS;
+
+	return is_tuned || (c->setup.on_gpu && all_have_failed(c, plan, step, few)) ? all : few;
+}
+
+static void ask_for_steps(struct gk_cascade *c, size_t case_index, const struct gk_plan *plan,
+                          const struct gk_plan_step *steps, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (steps[i].op == GK_STEP_LAUNCH)
 			ask(c, &plan->kernels[steps[i].launch.kernel]);
-		for (uint32_t v = 0; steps[i].op == GK_STEP_CHOOSE && v < wanted_variants(c, &steps[i]); v++)
-			ask(c, &plan->kernels[steps[i].variants[v].launch.kernel]);
+		if (steps[i].op == GK_STEP_CHOOSE)
+			for (uint32_t v = 0, n = wanted_variants(c, case_index, plan, &steps[i]); v < n; v++)
+				ask(c, &plan->kernels[steps[i].variants[v].launch.kernel]);
 	}
 }
 
@@ -74,8 +93,8 @@ void lowering_ask(struct gk_cascade *c, int take)
 	for (size_t i = 0; i < c->setup.case_count; i++) {
 		const struct gk_plan *plan = c->cases[i].plans[take];
 
-		ask_for_steps(c, plan, plan->prologue, plan->prologue_count);
-		ask_for_steps(c, plan, plan->steps, plan->step_count);
+		ask_for_steps(c, i, plan, plan->prologue, plan->prologue_count);
+		ask_for_steps(c, i, plan, plan->steps, plan->step_count);
 	}
 }
 
@@ -169,10 +188,10 @@ static void take_result(struct gk_cascade *c, struct lowering *l, const struct g
 /* ---- plans without what cannot be launched ---- */
 
 /* Those that nobody asked for go as well: nothing is executed that was not lowered. */
-static void keep_good_variants(struct gk_cascade *c, const struct gk_plan *plan, struct gk_plan_step *step,
-                               const struct failing **bad)
+static void keep_good_variants(struct gk_cascade *c, size_t case_index, const struct gk_plan *plan,
+                               struct gk_plan_step *step, const struct failing **bad)
 {
-	uint32_t wanted = wanted_variants(c, step), good = 0;
+	uint32_t wanted = wanted_variants(c, case_index, plan, step), good = 0;
 	const struct failing *why = NULL;
 
 	for (uint32_t v = 0; v < wanted; v++) {
@@ -195,7 +214,7 @@ static void keep_good_variants(struct gk_cascade *c, const struct gk_plan *plan,
 }
 
 /* Why the steps cannot be launched, or NULL. */
-static const struct failing *check_steps(struct gk_cascade *c, const struct gk_plan *plan,
+static const struct failing *check_steps(struct gk_cascade *c, size_t case_index, const struct gk_plan *plan,
                                          struct gk_plan_step *steps, uint32_t count)
 {
 	const struct failing *bad = NULL;
@@ -208,19 +227,21 @@ static const struct failing *check_steps(struct gk_cascade *c, const struct gk_p
 		if (l && l->failing.kind)
 			bad = &l->failing;
 		if (steps[i].op == GK_STEP_CHOOSE)
-			keep_good_variants(c, plan, &steps[i], &bad);
+			keep_good_variants(c, case_index, plan, &steps[i], &bad);
 	}
 	return bad;
 }
 
-static bool check_case(struct gk_cascade *c, struct case_state *s)
+static bool check_case(struct gk_cascade *c, size_t case_index)
 {
+	struct case_state *s = &c->cases[case_index];
+
 	for (int take = 0; take < 2; take++) {
 		struct gk_plan *plan = s->plans[take];
-		const struct failing *bad = check_steps(c, plan, plan->prologue, plan->prologue_count);
+		const struct failing *bad = check_steps(c, case_index, plan, plan->prologue, plan->prologue_count);
 
 		if (!bad)
-			bad = check_steps(c, plan, plan->steps, plan->step_count);
+			bad = check_steps(c, case_index, plan, plan->steps, plan->step_count);
 		if (!bad)
 			continue;
 		s->call[0] = *bad;
@@ -249,7 +270,7 @@ bool lowering_end(struct gk_cascade *c)
 	bool right = true;
 
 	for (size_t i = 0; i < c->setup.case_count; i++)
-		right &= check_case(c, &c->cases[i]);
+		right &= check_case(c, i);
 	c->is_compiled = right;
 	return right;
 }
