@@ -1,9 +1,10 @@
 """What geak's clock is worth, on the GPU that is here: false alarms, detected slowdowns, beside do_bench.
 
-    python bench/clock/clock.py --geak build/geak [--texts 17] [--slow 20] [--no-do-bench]
+    python bench/clock/clock.py --geak build/geak [--texts 17] [--slow 20] [--no-do-bench] [--only aa,slow,fresh]
 
 aa        each text of a kernel is judged against the same kernel: pairs whose interval excludes 1 are false alarms
 slow      a kernel of K dependent steps against the same with 2, 5 and 20 % more: how many are found
+fresh     the same kernels in a launcher that has served many candidates, and in fresh ones: a geak of its own each time
 do_bench  the reference's time as geak measures it, beside triton.testing.do_bench of the same call in this process
 
 The suite is made of suites/starter with perf cases from 3 us to 3 ms, and of a task of our own (spin), in a temporary
@@ -201,6 +202,43 @@ def all_texts(suite: Path, aa: int, slow: int) -> List["tuple[str, Path, str]"]:
     return found
 
 
+def times_of(verdicts: List[Dict[str, Any]]) -> Dict[str, List[Dict[str, Any]]]:
+    """The timed parts by task and case."""
+    table: Dict[str, List[Dict[str, Any]]] = {}
+    for verdict in verdicts:
+        for part in perf_of(verdict):
+            table.setdefault(f"{verdict['id'].split()[1]} {part['case']}", []).append(part)
+    return table
+
+
+def fresh_beside_resident(geak: str, suite: Path, before: int, times: int) -> None:
+    """The same kernel against itself: `times` of each in one launcher behind `before` candidates, and in as many fresh ones."""
+
+    def texts(mark: str, count: int) -> List["tuple[str, Path, str]"]:
+        return [(f"fresh {name}", suite / name, f"{(suite / name / 'reference.py').read_text()}\n# {mark} {i}\n")
+                for i in range(count) for name in PERF]  # fmt: skip
+
+    rounds = max(1, before // len(PERF))
+    kept = judge(geak, texts("resident", rounds + times)).get
+    resident = times_of([v for name in PERF for v in kept(f"fresh {name}", [])[-times:]])
+    fresh = times_of([v for i in range(times) for found in judge(geak, texts(f"fresh {i}", 1)).values() for v in found])
+    print(f"\n## A resident launcher against fresh ones\n\nThe last {times} of {rounds + times} candidates of each task in one launcher; "
+          f"{times} launchers that have served nobody before.\n\n"
+          "| case | resident, us | range | fresh, us | range | fresh / resident | A/A resident, fresh |\n|---|---|---|---|---|---|---|")  # fmt: skip
+    off = []
+    for case, there in resident.items():
+        one, other = ([p["reference_ms"] * 1000 for p in parts] for parts in (there, fresh.get(case, [])))
+        if not other:
+            continue
+        ratio = statistics.median(other) / statistics.median(one)
+        off.append(abs(ratio - 1))
+        aa = ", ".join(f"{statistics.median(p['speedup'] for p in parts):.4f}" for parts in (there, fresh[case]))
+        print(f"| {case} | {statistics.median(one):.2f} | {min(one):.2f} to {max(one):.2f} | {statistics.median(other):.2f} | "
+              f"{min(other):.2f} to {max(other):.2f} | {ratio:.4f} | {aa} |", flush=True)  # fmt: skip
+    if off:
+        print(f"\nfresh and resident differ by {100 * statistics.median(off):.2f} % (median over cases), at most {100 * max(off):.2f} %")
+
+
 def load(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
@@ -240,6 +278,9 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=17)
     parser.add_argument("--slow", type=int, default=20)
     parser.add_argument("--no-do-bench", action="store_true")
+    parser.add_argument("--only", default="aa,slow,fresh", help="which parts; do_bench goes with aa")
+    parser.add_argument("--before", type=int, default=50, help="candidates that a resident launcher has served before")
+    parser.add_argument("--fresh", type=int, default=4, help="fresh launchers")
     chosen = parser.parse_args()
     facts = json.loads(subprocess.run([chosen.geak, "launcher", "--describe"], capture_output=True, text=True).stdout or "{}")
     if not facts:
@@ -249,14 +290,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder)
         make_suite(suite)
-        started = time.monotonic()
-        table = judge(chosen.geak, all_texts(suite, chosen.texts, chosen.slow))
-        count = sum(len(verdicts) for verdicts in table.values())
-        print(f"{count} verdicts in {time.monotonic() - started:.0f} s, start and references included")
-        times = against_itself(table)
-        slower(table)
-        if times and not chosen.no_do_bench:
-            beside_do_bench(suite, times)
+        only = chosen.only.split(",")
+        if "aa" in only or "slow" in only:
+            started = time.monotonic()
+            table = judge(chosen.geak, all_texts(suite, chosen.texts if "aa" in only else 0, chosen.slow if "slow" in only else 0))
+            count = sum(len(verdicts) for verdicts in table.values())
+            print(f"{count} verdicts in {time.monotonic() - started:.0f} s, start and references included")
+            times = against_itself(table) if "aa" in only else {}
+            slower(table)
+            if times and not chosen.no_do_bench:
+                beside_do_bench(suite, times)
+        if "fresh" in only:
+            fresh_beside_resident(chosen.geak, suite, chosen.before, chosen.fresh)
     return 0
 
 

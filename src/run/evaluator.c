@@ -26,6 +26,7 @@
 
 #define MAX_KEPT       1000 /* verdicts, for whoever asks again */
 #define ORACLE_CEILING ((size_t)1 << 30)
+#define CORES_OF_ORACLE 4 /* it computes on several, but draws inputs on one */
 
 const char *const gk_evidence_wanted_names[] = {"any", "sealed", NULL};
 
@@ -358,6 +359,7 @@ static int fill_pool_options(struct gk_pool_options *pool, const struct gk_aim *
 	pool->program = place.program;
 	pool->launcher = getenv("GEAK_LAUNCHER");
 	pool->device = aim->device;
+	pool->oracles = count_cores() < 2 * CORES_OF_ORACLE ? 1 : count_cores() / CORES_OF_ORACLE;
 	pool->lowerings = count_cores();
 	pool->launchers = aim->gpus > 0 ? aim->gpus : count_cores();
 	pool->box = place.box;
