@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 
+#define MOST 0.999
+
 enum { BARS = 11, BAR = 26, GAP = 4, PLOT = 54, AXIS = 16 };
 
 static double number_of(const json_t *object, const char *key)
@@ -52,6 +54,22 @@ static void add_repeat(struct gk_buf *out, const json_t *repeat)
 		gk_buf_printf(out, ", by up to %.0f ulp", ulps);
 }
 
+/* Where values cancel, the largest distance says little of the others. */
+static void add_most(struct gk_buf *out, const json_t *ulp, double count)
+{
+	const json_t *buckets = json_object_get(ulp, "buckets");
+	double within = 0;
+
+	for (size_t i = 0; i < BARS && json_array_size(buckets) == BARS; i++) {
+		within += json_number_value(json_array_get(buckets, i));
+		if (within < MOST * count)
+			continue;
+		if (i > 0 && i + 1 < BARS && within < count)
+			gk_buf_printf(out, ", 99.9 %% within %d ulp", i < 3 ? (int)i : 1 << (i - 1));
+		return;
+	}
+}
+
 bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *v)
 {
 	double count = number_of(v->ulp, "count"), max = number_of(v->ulp, "max"), apart = number_of(v->ulp, "apart");
@@ -60,6 +78,7 @@ bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *v)
 		return false;
 	add_share(out, fmin(number_of(v->ulp, "exact"), count), count);
 	gk_buf_printf(out, " of %.0f elements as near as the format comes", count);
+	add_most(out, v->ulp, count);
 	if (max > 0.5)
 		gk_buf_printf(out, max < 1e6 ? ", at most %.0f ulp off" : ", at most %.1e ulp off", ceil(max - 0.5));
 	if (apart > 0)

@@ -8,7 +8,8 @@
 #include "fact/verdict.h"
 
 /*
- * "99.98 % of 1234567 elements as near as the format comes, at most 3 ulp; two executions gave the same bits".
+ * "93.12 % of 1234567 elements as near as the format comes, 99.9 % within 2 ulp, at most 17 ulp off; two executions
+ * gave the same bits".
  * False, and nothing added, when the verdict does not tell.
  */
 bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *verdict);
