@@ -254,6 +254,19 @@ static bool work_is_its_own(struct gk_cascade *c, const json_t *ran, struct gk_b
 	return true;
 }
 
+/* A claim as well; with the interpreter inputs cannot be written at all. */
+static bool inputs_are_unchanged(const json_t *ran, struct gk_buf *words)
+{
+	const json_t *changed = json_object_get(ran, "changed");
+
+	if (json_array_size(changed) == 0)
+		return true;
+	gk_buf_add_text(words, "the input ");
+	gk_describe_foreign(words, json_string_value(json_array_get(changed, 0)), 80);
+	gk_buf_add_text(words, " was written to; inputs must be left as they are");
+	return false;
+}
+
 /* ---- how it ended ---- */
 
 static const struct gk_claim *raised(const struct gk_capture_result *r)
@@ -322,7 +335,7 @@ static const char *ended_badly(struct gk_cascade *c, const struct gk_capture_res
 static bool is_interpreters(const struct gk_cascade *c, const char *kind)
 {
 	return !c->setup.on_gpu &&
-	       (strcmp(kind, "raised") == 0 || strcmp(kind, "timeout") == 0 || strcmp(kind, "memory") == 0 ||
+	       (strcmp(kind, "raised") == 0 || strcmp(kind, "narrow_values") == 0 || strcmp(kind, "timeout") == 0 || strcmp(kind, "memory") == 0 ||
 	        (!c->is_contained && strcmp(kind, "crash") == 0));
 }
 
@@ -359,13 +372,25 @@ static void take_times(struct gk_cascade *c, const struct run *run, const struct
 
 /* ---- the run ---- */
 
+/* The interpreter rounds formats that its arrays do not have in its own way. */
+static bool is_narrow(const struct gk_judge_data *data)
+{
+	bool narrow = false;
+
+	for (size_t i = 0; i < data->input_count; i++)
+		narrow |= gk_dtype_is_float(data->inputs[i].dtype) && gk_dtype_bytes(data->inputs[i].dtype) < 4;
+	for (size_t i = 0; i < data->output_count; i++)
+		narrow |= gk_dtype_is_float(data->outputs[i].dtype) && gk_dtype_bytes(data->outputs[i].dtype) < 4;
+	return narrow;
+}
+
 static const char *judge_values(struct gk_cascade *c, const struct run *run, size_t i, const struct gk_judge_call *call,
                                 struct gk_buf *words)
 {
 	if (call->outputs->wrong == call->outputs->count)
 		return NULL;
 	trial_describe_difference(c, run->x.case_index, run->x.rounds[i], call->data, call->outputs, words);
-	return "wrong_values";
+	return !c->setup.on_gpu && !c->is_contained && is_narrow(call->data) ? "narrow_values" : "wrong_values";
 }
 
 /* The kind of what is wrong with a call, or NULL. */
@@ -382,6 +407,8 @@ static const char *judge_call(struct gk_cascade *c, struct run *run, size_t i, c
 	if (!contract_holds(&c->setup, call->data, ran, words))
 		return "wrong_contract";
 	run->launches += json_array_size(json_object_get(ran, "launches"));
+	if (!inputs_are_unchanged(ran, words))
+		return "input_changed";
 	if (c->is_contained && !run->x.times && !work_is_its_own(c, ran, words, &kind))
 		return kind;
 	if (!c->is_contained && !run->x.times &&

@@ -202,9 +202,24 @@ class Real:
         for value, place in zip(values, call.outputs):
             if type(value) in PLAIN:
                 _write(value.detach(), place)
-        self.send(Frame("ran", json={"case": index, "count": len(values), "outputs": views,
+        self.send(Frame("ran", json={"case": index, "changed": self.changed(call, named), "count": len(values), "outputs": views,
                                      "launches": self.launches.list, "total": self.launches.total,
                                      "census": self.census.json()}))  # fmt: skip
+
+
+    def changed(self, call: Call, named: List[Tuple[str, torch.Tensor]]) -> List[str]:
+        """Inputs on the device whose bytes are others than before. On the host nobody could write them."""
+        if not self.on_device:
+            return []
+        heads = [arg for arg in call.head["args"] if arg["kind"] == "tensor"]
+        out = []
+        for (name, tensor), head, mapped in zip(named, heads, call.inputs):
+            if mapped is None or head.get("in_place"):
+                continue
+            flat = torch.empty(0, dtype=torch.uint8, device=self.device).set_(tensor.untyped_storage()).cpu()
+            if mapped[:] != ctypes.string_at(flat.data_ptr(), flat.numel()):
+                out.append(name)
+        return out
 
 
 def _open(calls: List[Dict[str, Any]], fds: List[int]) -> List[Call]:

@@ -37,11 +37,16 @@ def environment(tmp: str) -> Dict[str, str]:
     }
 
 
-def device_environment(box: "LibraryBox | PlainBox") -> Dict[str, str]:
-    """What a driver and Triton must know besides, for a candidate that runs for real."""
-    names = ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GEAK_LIBCUDA", "GEAK_LIBHIP",
-             "CUDA_MODULE_LOADING"] if box.backend else ["TRITON_INTERPRET"]  # fmt: skip
-    return {name: os.environ[name] for name in names if name in os.environ}
+def device_environment(box: "LibraryBox | PlainBox", gpu: int) -> Dict[str, str]:
+    """What a driver and Triton must know besides, for a candidate that runs for real: it sees one GPU, number `gpu`."""
+    names = ["ROCR_VISIBLE_DEVICES", "GEAK_LIBCUDA", "GEAK_LIBHIP"] if box.backend else ["TRITON_INTERPRET"]
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    if box.backend:
+        visible = "HIP_VISIBLE_DEVICES" if box.backend == "hip" else "CUDA_VISIBLE_DEVICES"
+        known = [name for name in os.environ.get(visible, "").split(",") if name.strip()]
+        kept[visible] = known[gpu].strip() if gpu < len(known) else str(gpu)
+        kept["CUDA_MODULE_LOADING"] = "EAGER"
+    return kept
 
 
 def _descriptors(result: int, stdio: int) -> int:
@@ -76,7 +81,7 @@ def main(box: "LibraryBox | PlainBox", kind: str, request: Dict[str, Any], fds: 
                 signal.signal(number, signal.SIG_DFL)
             result = _descriptors(result_fd, stdio_fd)
             box.inside_setup([result, ready, *data], notify, tmp, Limits.from_json(request["limits"]), leaf)
-            kept = device_environment(box) if kind == "contain" else {}
+            kept = device_environment(box, int(request.get("gpu") or 0)) if kind == "contain" else {}
             os.environ.clear()
             os.environ.update({**environment(tmp), **kept})
             os.makedirs(tmp, exist_ok=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import glob
 import os
+import socket
+import struct
 import sysconfig
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .box import LibraryBox, PlainBox
-from .frames import Frame
+from .frames import Channel, Frame, sealed_memfd
 from .witness import Witness
 
 NODES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset",
@@ -78,6 +80,87 @@ def open_nodes(box: "LibraryBox | PlainBox") -> List[str]:
     named = [os.environ.get(name, "") for name in ("GEAK_LIBCUDA", "GEAK_LIBHIP")]
     wanted += [os.path.dirname(os.path.realpath(path)) for path in named if path]
     return [path for path in wanted if path and os.path.exists(path)]
+
+
+TRIAL = """
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def trial_kernel(x, out, count, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < count) * 2, mask=at < count)
+
+
+def trial(x):
+    out = torch.empty_like(x)
+    trial_kernel[(1,)](x, out, out.numel(), BLOCK=64)
+    return out
+"""
+TRIAL_LIMITS = {"wall_ms": 60000, "cpu_s": 60, "memory_bytes": 32 << 30, "processes": 4096, "file_bytes": 256 << 20}
+
+
+def trial_files() -> Tuple[List[int], int, int, int]:
+    """Descriptors of a request: source, result, stdio, x, out. And the reading ends of result and stdio, and out."""
+    result, result_end = os.pipe()
+    said, said_end = os.pipe()
+    out = os.memfd_create("out", os.MFD_CLOEXEC)
+    os.ftruncate(out, 128)
+    x = sealed_memfd("x", struct.pack("32f", *range(32)))
+    return [sealed_memfd("source", TRIAL.encode()), result_end, said_end, x, os.dup(out)], result, said, out
+
+
+def trial_request() -> Dict[str, Any]:
+    arg = {"name": "x", "kind": "tensor", "dtype": "float32", "shape": [32], "strides": [1], "offset": 0, "bytes": 128}
+    return {"entry": {"name": "trial", "params": ["x"]}, "target": "", "calls": [{"args": [arg], "outputs": [128]}], "allow": [],
+            "timed": 0, "gpu": 0, "limits": TRIAL_LIMITS}  # fmt: skip
+
+
+def check(start: Callable[[Frame, socket.socket], None]) -> str:
+    """Runs a kernel of our own as candidates will be run: "", or why that does not work here. What fails afterwards is a
+    candidate's. `start` forks the stub for a frame and a socket."""
+    fds, result, said, out = trial_files()
+    ours, theirs = socket.socketpair()
+    frame = Frame("contain", json=trial_request(), fds=fds)
+    start(frame, theirs)
+    theirs.close()
+    frame.close()
+    channel, last = Channel(ours), None
+    while True:
+        answer = channel.receive()
+        if answer is None:
+            break
+        answer.close()
+        last = answer
+        if answer.last:
+            break
+    told, words = _drain(result), _drain(said)
+    ours.close()
+    if b"raised" not in told and b'"launches"' in told and read_out(out)[:32] == [2.0 * i for i in range(32)]:
+        os.close(out)
+        return ""
+    why = last.json.get("message") or last.json if last is not None else "no answer"
+    return f"a kernel of geak's own does not run: {why}; {_tail(told)}; {_tail(words)}"[:2000]
+
+
+def read_out(out: int) -> List[float]:
+    return list(struct.unpack("32f", os.pread(out, 128, 0)))
+
+
+def _tail(data: bytes) -> str:
+    return data[-700:].decode("utf-8", "replace")
+
+
+def _drain(fd: int) -> bytes:
+    out = b""
+    while True:
+        chunk = os.read(fd, 1 << 16)
+        if not chunk:
+            os.close(fd)
+            return out
+        out += chunk
 
 
 def run(box: "LibraryBox | PlainBox", request: Dict[str, Any], source: bytes, send: Callable[[Frame], None],

@@ -24,7 +24,7 @@ import socket
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from . import facts, toolchain
 from .box import HAS_MOUNT, PR_SET_CHILD_SUBREAPER, BoxError, LibraryBox, Limits, PlainBox, _prctl, kill_children, open_box, readable_paths
@@ -285,6 +285,27 @@ def paths(box: "LibraryBox | PlainBox", is_real: bool) -> List[str]:
     return found
 
 
+def trial(box: "LibraryBox | PlainBox", build: str) -> str:
+    """Whether candidates can be run for real here: "", or why not."""
+    from . import real
+
+    def start(frame: Frame, theirs: socket.socket) -> None:
+        stop_read, stop_write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(stop_write)
+            Stub(box, Channel(theirs), stop_read, frame, build).main()
+        os.close(stop_read)
+        started.append((pid, stop_write))
+
+    started: List[Tuple[int, int]] = []
+    why = real.check(start)
+    for pid, stop_write in started:
+        os.close(stop_write)
+        os.waitpid(pid, 0)
+    return why
+
+
 def main(build: str, role: str = "zygote") -> int:
     """The zygote's process, or that of those who run for real. Returns its exit status."""
     is_real = role == "contained"
@@ -302,6 +323,10 @@ def main(build: str, role: str = "zygote") -> int:
         box.enter_root(paths(box, is_real), os.environ.get("GEAK_TMP", ""))
     except BoxError as error:
         channel.send(Frame("error", json={"kind": "sandbox", "message": str(error)}, last=True))
+        return 1
+    why = trial(box, build) if is_real else ""
+    if why:
+        channel.send(Frame("error", json={"kind": "sandbox", "message": why}, last=True))
         return 1
     slots = max(1, len(os.sched_getaffinity(0)))
     channel.send(facts.hello(role, build, slots, {**facts.versions(), **toolchain.facts(), "box": box.name}))
