@@ -37,7 +37,7 @@
 	                         */
 
 #define GK_JUDGE_RUN_CALLS 8 /* of one run for real, at most */
-#define GK_JUDGE_RUN_ROUND 2000 /* the first round whose inputs a confirmation uses: no execution has seen them */
+#define GK_JUDGE_RUN_ROUND 2000 /* the first round whose inputs runs for real use: no execution has seen them */
 #define GK_JUDGE_SPECIAL_ROUND 1000 /* number of the round with special values, in cases that have one */
 
 /* Borrowed by the cascade until gk_cascade_free(). */

@@ -180,10 +180,10 @@ static void judge_case(struct gk_cascade *c, size_t i)
 {
 	struct run *run = run_new(c, i);
 
-	for (int round = 0; round < c->rounds; round++)
-		if (!add_call(c, run, round) && run->x.count) { /* more files than one process can have */
+	for (int n = 0; n < c->rounds; n++)
+		if (!add_call(c, run, GK_JUDGE_RUN_ROUND + n) && run->x.count) { /* more files than one process can have */
 			run = run_new(c, i);
-			add_call(c, run, round);
+			add_call(c, run, GK_JUDGE_RUN_ROUND + n);
 		}
 	if (c->setup.cases[i]->specials && !add_call(c, run, GK_JUDGE_SPECIAL_ROUND))
 		add_call(c, run_new(c, i), GK_JUDGE_SPECIAL_ROUND);

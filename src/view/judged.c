@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "view/near.h"
 #include "view/perf.h"
 #include "view/story.h"
@@ -46,6 +48,30 @@ static void print_cases(const struct gk_term *term, const struct gk_verdict *v, 
 	gk_table_release(&table);
 }
 
+static double number_of(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+/* What came of runs for real: whether they agree with the plans, and how long calls take end to end. */
+static void print_real(const struct gk_term *term, const struct gk_verdict *v)
+{
+	static const char *const begins[] = {"confirmed: ", "not confirmed ", "judged contained"};
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(v->notes, i, item)
+		for (size_t k = 0; k < gk_count_of(begins); k++)
+			if (gk_text_starts(json_string_value(item), begins[k]))
+				gk_term_print(term, GK_DIM, "  %s\n", json_string_value(item));
+	json_array_foreach(v->end_to_end, i, item)
+		gk_term_print(term, GK_PLAIN, "  end to end %s: %.4f ms a call (events %.4f, host %.4f, geak %.4f; %d calls%s)\n",
+		              json_string_value(json_object_get(item, "case")), number_of(item, "ms"),
+		              number_of(item, "event_ms"), number_of(item, "host_ms"), number_of(item, "keeper_ms"),
+		              (int)number_of(item, "calls"),
+		              json_is_true(json_object_get(item, "interpreted")) ? ", interpreted" : "");
+}
+
 void gk_judged_print(const struct gk_term *term, const char *task, const char *candidate,
                      const struct gk_verdict *v)
 {
@@ -66,6 +92,7 @@ void gk_judged_print(const struct gk_term *term, const char *task, const char *c
 		gk_term_print(term, GK_DIM, "  values %s\n", gk_buf_text(&near));
 	if (v->message && v->message[0])
 		gk_term_print(term, GK_PLAIN, "  %s\n", v->message);
+	print_real(term, v);
 	print_cases(term, v, "reference", "candidate");
 	fflush(term->out);
 }
