@@ -18,6 +18,8 @@ static bool is_better(const struct gk_cascade *c, size_t case_index, size_t than
 
 	if (than >= c->exec_count)
 		return true;
+	if (c->setup.cases[than]->held_out != c->setup.cases[case_index]->held_out)
+		return c->setup.cases[than]->held_out;
 	other = c->cases[than].bytes;
 	return other > most ? bytes < other : bytes <= most && bytes > other;
 }
@@ -31,9 +33,7 @@ void again_choose(struct gk_cascade *c, size_t case_index, const struct gk_judge
 		c->cases[case_index].bytes += data->outputs[i].bytes;
 	for (size_t i = 0; i < data->input_count; i++)
 		c->cases[case_index].bytes += data->inputs[i].bytes;
-	if (case_index >= c->exec_count || (c->setup.cases[case_index]->held_out && c->repeated < c->exec_count))
-		return;
-	if (is_better(c, case_index, c->repeated))
+	if (case_index < c->exec_count && is_better(c, case_index, c->repeated))
 		c->repeated = case_index;
 }
 

@@ -8,6 +8,14 @@
 
 enum { CHUNK = 4096 }; /* elements that are compared at once before any is looked at */
 
+/* NaN is above all numbers, 0 above -0. */
+static bool is_above(double x, double y)
+{
+	if (isnan(x) || isnan(y))
+		return !isnan(y);
+	return x > y || (x == y && signbit(y) && !signbit(x));
+}
+
 static void note(struct gk_repeat *r, const struct gk_tensor *t, size_t output, int64_t at, const void *a, const void *b)
 {
 	double x = gk_element(t->dtype, a, at), y = gk_element(t->dtype, b, at);
@@ -15,8 +23,8 @@ static void note(struct gk_repeat *r, const struct gk_tensor *t, size_t output, 
 	if (r->different++ == 0) {
 		r->output = output;
 		r->first = at;
-		r->low = x <= y || isnan(y) ? x : y; /* NaN is the higher one */
-		r->high = x <= y || isnan(y) ? y : x;
+		r->low = is_above(x, y) ? y : x;
+		r->high = is_above(x, y) ? x : y;
 	}
 	if (output != r->output)
 		return;

@@ -337,6 +337,14 @@ static void what_varies_is_noted(void)
 	w.backwards = true;
 	expect(&w, 3, GK_FAIL, "nondeterministic", "first at [5]", "in whatever order they come");
 	task.deterministic = false;
+	for (int i = 0; i < 3; i++)
+		cases[i].held_out = i != 1;
+	v = judge(&same, 3);
+	ok(json_object_get(exec_detail(&v, "id1"), "repeat") && !json_object_get(exec_detail(&v, "id0"), "repeat"),
+	   "one of the file's own cases is taken");
+	gk_verdict_release(&v);
+	for (int i = 0; i < 3; i++)
+		cases[i].held_out = false;
 }
 
 static void distances_stand_in_the_verdict(void)
