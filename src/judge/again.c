@@ -24,7 +24,8 @@ static bool is_better(const struct gk_cascade *c, size_t case_index, size_t than
 	return other > most ? bytes < other : bytes <= most && bytes > other;
 }
 
-/* The largest under the ceiling, else the smallest. Held-out cases are of any size: only where there are no others. */
+/* The largest under the ceiling, else the smallest. Held-out cases are of any size: only where there are no
+ * others. */
 void again_choose(struct gk_cascade *c, size_t case_index, const struct gk_judge_data *data)
 {
 	if (case_index == 0)
@@ -37,7 +38,8 @@ void again_choose(struct gk_cascade *c, size_t case_index, const struct gk_judge
 		c->repeated = case_index;
 }
 
-void again_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data, const struct gk_outputs *outputs)
+void again_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_data *data,
+                 const struct gk_outputs *outputs)
 {
 	struct case_state *s = &c->cases[t->x.case_index];
 	gk_buf_auto words = GK_BUF_INIT;
@@ -53,7 +55,9 @@ void again_judge(struct gk_cascade *c, struct trial *t, const struct gk_judge_da
 	s->varies = gk_arena_string(&c->arena, gk_buf_text(&words));
 	if (!t->is_right || !c->setup.task->deterministic)
 		return;
-	gk_buf_add_text(&words, "; this task asks for the same bits each time (no atomic additions whose order is open)");
+	gk_buf_add_text(
+		&words,
+		"; this task asks for the same bits each time (no atomic additions whose order is open)");
 	t->failing = failing_of(c, GK_FAIL, "nondeterministic", &words);
 	t->is_right = false;
 }

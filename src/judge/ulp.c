@@ -18,7 +18,8 @@ struct gk_ulp_unit gk_ulp_unit(enum gk_dtype dtype)
 	double normal = ldexp(gk_smallest_subnormal(dtype), digits);
 
 	/* 1/ulp must be a normal double: float64 below 2^-970 counts as that */
-	return (struct gk_ulp_unit){.least = fmax(normal, 0x1p-970), .inverse = (uint64_t)(2046 + digits) << 52};
+	return (struct gk_ulp_unit){.least = fmax(normal, 0x1p-970),
+	                            .inverse = (uint64_t)(2046 + digits) << 52};
 }
 
 /* Without branches, so that loops over it become vector code. */
@@ -72,7 +73,8 @@ static void note_max(struct gk_ulps *ulps, float most)
 }
 
 /* One pass to measure, then one for each bucket that is needed, all within the first cache. */
-void gk_ulps_add_block(struct gk_ulps *ulps, struct gk_ulp_unit unit, const double *got, const double *want, int count)
+void gk_ulps_add_block(struct gk_ulps *ulps, struct gk_ulp_unit unit, const double *got, const double *want,
+                       int count)
 {
 	float distances[GK_ULP_BLOCK], most;
 	int left = GK_ULP_BLOCK, bucket = 0;
@@ -92,7 +94,8 @@ void gk_ulps_add_block(struct gk_ulps *ulps, struct gk_ulp_unit unit, const doub
 	ulps->count += count;
 }
 
-void gk_ulps_add_element(struct gk_ulps *ulps, struct gk_ulp_unit unit, double got, double want, bool is_right)
+void gk_ulps_add_element(struct gk_ulps *ulps, struct gk_ulp_unit unit, double got, double want,
+                         bool is_right)
 {
 	int bucket = 0;
 	float far;
@@ -135,6 +138,6 @@ json_t *gk_ulps_json(const struct gk_ulps *ulps)
 	for (int i = 0; i < GK_ULP_BUCKETS; i++)
 		json_array_append_new(buckets, json_integer(ulps->buckets[i]));
 	return json_pack("{s:I, s:I, s:f, s:I, s:o}", "count", (json_int_t)ulps->count, "exact",
-	                 (json_int_t)ulps->buckets[0], "max", ulps->max, "apart", (json_int_t)ulps->apart, "buckets",
-	                 buckets);
+	                 (json_int_t)ulps->buckets[0], "max", ulps->max, "apart", (json_int_t)ulps->apart,
+	                 "buckets", buckets);
 }

@@ -38,17 +38,21 @@ struct gk_ulp_unit gk_ulp_unit(enum gk_dtype dtype);
 /* Of one element; both finite. */
 double gk_ulp_distance(struct gk_ulp_unit unit, double got, double want);
 
-/* GK_ULP_BLOCK pairs of numbers, all finite, of which the first count are elements; the rest must be equal. */
-void gk_ulps_add_block(struct gk_ulps *ulps, struct gk_ulp_unit unit, const double *got, const double *want, int count);
+/* GK_ULP_BLOCK pairs of numbers, all finite, of which the first count are elements; the rest must be equal.
+ */
+void gk_ulps_add_block(struct gk_ulps *ulps, struct gk_ulp_unit unit, const double *got, const double *want,
+                       int count);
 /* The largest of GK_ULP_BLOCK numbers, none of which is negative or NaN. */
 float gk_largest_of_block(const float *numbers);
 /* One element. is_right: what has no distance is as it should be (NaN for NaN, an overflow that is due). */
-void gk_ulps_add_element(struct gk_ulps *ulps, struct gk_ulp_unit unit, double got, double want, bool is_right);
+void gk_ulps_add_element(struct gk_ulps *ulps, struct gk_ulp_unit unit, double got, double want,
+                         bool is_right);
 /* count elements at distance 0. */
 void gk_ulps_add_exact(struct gk_ulps *ulps, int64_t count);
 void gk_ulps_add(struct gk_ulps *ulps, const struct gk_ulps *more);
 
-/* {"count", "exact": elements at 0, "max", "apart", "buckets": [..]}; new reference. NULL when there is no element. */
+/* {"count", "exact": elements at 0, "max", "apart", "buckets": [..]}; new reference. NULL when there is no
+ * element. */
 json_t *gk_ulps_json(const struct gk_ulps *ulps);
 
 #endif

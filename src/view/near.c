@@ -49,7 +49,8 @@ static void add_repeat(struct gk_buf *out, const json_t *repeat)
 		gk_buf_add_text(out, "; two executions gave the same bits");
 		return;
 	}
-	gk_buf_printf(out, "; two executions differ in %.0f of %.0f elements", different, number_of(repeat, "count"));
+	gk_buf_printf(out, "; two executions differ in %.0f of %.0f elements", different,
+	              number_of(repeat, "count"));
 	if (ulps > 0)
 		gk_buf_printf(out, ", by up to %.0f ulp", ulps);
 }
@@ -72,7 +73,8 @@ static void add_most(struct gk_buf *out, const json_t *ulp, double count)
 
 bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *v)
 {
-	double count = number_of(v->ulp, "count"), max = number_of(v->ulp, "max"), apart = number_of(v->ulp, "apart");
+	double count = number_of(v->ulp, "count"), max = number_of(v->ulp, "max"),
+	       apart = number_of(v->ulp, "apart");
 
 	if (count <= 0)
 		return false;
@@ -80,7 +82,8 @@ bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *v)
 	gk_buf_printf(out, " of %.0f elements as near as the format comes", count);
 	add_most(out, v->ulp, count);
 	if (max > 0.5)
-		gk_buf_printf(out, max < 1e6 ? ", at most %.0f ulp off" : ", at most %.1e ulp off", ceil(max - 0.5));
+		gk_buf_printf(out, max < 1e6 ? ", at most %.0f ulp off" : ", at most %.1e ulp off",
+		              ceil(max - 0.5));
 	if (apart > 0)
 		gk_buf_printf(out, ", %.0f NaN or infinite on one side", apart);
 	add_repeat(out, repeat_of(v));
@@ -95,10 +98,12 @@ static void add_bar(struct gk_buf *out, int number, double count, double all)
 	int x = number * (BAR + GAP);
 
 	if (count > 0)
-		gk_buf_printf(out, "<rect class=%s x=%d y=%.1f width=%d height=%.1f rx=2><title>%.0f elements</title></rect>",
+		gk_buf_printf(out,
+		              "<rect class=%s x=%d y=%.1f width=%d height=%.1f rx=2><title>%.0f "
+		              "elements</title></rect>",
 		              number == 0 ? "near" : "far", x, PLOT - height, BAR, height, count);
-	gk_buf_printf(out, "<text class=tick x=%d y=%d text-anchor=middle>%s</text>", x + BAR / 2, PLOT + AXIS - 4,
-	              names[number]);
+	gk_buf_printf(out, "<text class=tick x=%d y=%d text-anchor=middle>%s</text>", x + BAR / 2,
+	              PLOT + AXIS - 4, names[number]);
 }
 
 bool gk_near_chart(struct gk_buf *out, const struct gk_verdict *v)
@@ -109,11 +114,15 @@ bool gk_near_chart(struct gk_buf *out, const struct gk_verdict *v)
 
 	if (all <= 0 || json_array_size(buckets) != BARS)
 		return false;
-	gk_buf_printf(out, "<svg class=near viewBox='0 0 %d %d' role=img><title>elements by their distance from the expected value, "
-	              "in units in the last place; log scale</title><line class=grid x1=0 x2=%d y1=%d y2=%d />", width, PLOT + AXIS,
-	              width, PLOT, PLOT);
+	gk_buf_printf(
+		out,
+		"<svg class=near viewBox='0 0 %d %d' role=img><title>elements by their distance from the "
+	        "expected value, "
+		"in units in the last place; log scale</title><line class=grid x1=0 x2=%d y1=%d y2=%d />",
+		width, PLOT + AXIS, width, PLOT, PLOT);
 	for (int i = 0; i < BARS; i++)
-		add_bar(out, i, fmin(fmax(json_number_value(json_array_get(buckets, (size_t)i)), 0), all), all);
+		add_bar(out, i, fmin(fmax(json_number_value(json_array_get(buckets, (size_t)i)), 0), all),
+		        all);
 	gk_buf_add_text(out, "</svg>");
 	return true;
 }

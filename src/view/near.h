@@ -1,4 +1,5 @@
-/* How near a candidate's values come, and whether they vary: a line, and a small picture (docs/verdict.md, `ulp`). */
+/* How near a candidate's values come, and whether they vary: a line, and a small picture (docs/verdict.md,
+ * `ulp`). */
 #ifndef GK_VIEW_NEAR_H
 #define GK_VIEW_NEAR_H
 
@@ -8,9 +9,8 @@
 #include "fact/verdict.h"
 
 /*
- * "93.12 % of 1234567 elements as near as the format comes, 99.9 % within 2 ulp, at most 17 ulp off; two executions
- * gave the same bits".
- * False, and nothing added, when the verdict does not tell.
+ * "93.12 % of 1234567 elements as near as the format comes, 99.9 % within 2 ulp, at most 17 ulp off; two
+ * executions gave the same bits". False, and nothing added, when the verdict does not tell.
  */
 bool gk_near_add_line(struct gk_buf *out, const struct gk_verdict *verdict);
 /* Bars on a log scale, one for each bucket of distances. False when there is none. */

@@ -11,7 +11,12 @@ enum { COUNT = 10000 };
 static float first[COUNT], second[COUNT];
 static int32_t counts[2][3] = {{1, 2, 3}, {1, 2, 3}};
 static const struct gk_tensor outputs[2] = {
-	{.name = "out", .dtype = GK_F32, .rank = 2, .shape = {100, 100}, .strides = {100, 1}, .bytes = sizeof first},
+	{.name = "out",
+         .dtype = GK_F32,
+         .rank = 2,
+         .shape = {100, 100},
+         .strides = {100, 1},
+         .bytes = sizeof first},
 	{.name = "n", .dtype = GK_I32, .rank = 1, .shape = {3}, .strides = {1}, .bytes = sizeof counts[0]}};
 static struct gk_repeat r, back;
 
@@ -53,12 +58,15 @@ int main(void)
 	second[5000] += 0x1p-20f;
 	compare();
 	is_int(r.different, 2, "each element that differs counts");
-	ok(says("in output out float32[100, 100]: 2 of 10000 elements; first at [50, 0]: -0.987966418 and -0.987965465"), "from either side the same");
+	ok(says("in output out float32[100, 100]: 2 of 10000 elements; first at [50, 0]: -0.987966418 and "
+	        "-0.987965465"),
+	   "from either side the same");
 	ok(says("; at most 16 ulp apart"), "with the largest distance");
 	fresh();
 	second[3] = NAN;
 	compare();
-	ok(says(": 0.141120002 and nan") && isinf(r.max_ulps), "NaN stands behind a number, and has no distance");
+	ok(says(": 0.141120002 and nan") && isinf(r.max_ulps),
+	   "NaN stands behind a number, and has no distance");
 	json = gk_repeat_json(&r, outputs);
 	is_text(json_string_value(json_object_get(json, "high")), "nan", "in JSON it is a word");
 	json_decref(json);
@@ -71,7 +79,8 @@ int main(void)
 	   "the bits of zeros count, and the first output that differs is told");
 	fresh();
 	compare();
-	ok(r.output == 1 && says("in output n int32[3]: 1 of 3 elements; first at [1]: 2 and 9") && r.max_ulps == 0,
+	ok(r.output == 1 && says("in output n int32[3]: 1 of 3 elements; first at [1]: 2 and 9") &&
+	           r.max_ulps == 0,
 	   "integers have values and no last place");
 	return done_testing();
 }

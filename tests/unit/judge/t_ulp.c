@@ -37,7 +37,8 @@ static void distances_go_to_their_buckets(void)
 {
 	static const struct {
 		int by, bucket;
-	} rows[] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}, {4, 3}, {5, 4}, {8, 4}, {9, 5}, {16, 5}, {17, 6}, {64, 7}, {65, 8}};
+	} rows[] = {{0, 0}, {1, 1}, {2, 2},  {3, 3},  {4, 3},  {5, 4},
+	            {8, 4}, {9, 5}, {16, 5}, {17, 6}, {64, 7}, {65, 8}};
 	float got;
 	double want = 1.25;
 	int bad = 0;
@@ -67,7 +68,8 @@ static void what_has_no_distance_is_apart(void)
 	static const double want[] = {NAN, INFINITY, 1, NAN, INFINITY, -INFINITY, 1};
 
 	ok(!compare_floats(got, want, 7), "NaN and infinity on one side");
-	ok(d.ulps.apart == 4 && d.ulps.buckets[0] == 3 && d.ulps.count == 7, "have no distance, on both sides they have none");
+	ok(d.ulps.apart == 4 && d.ulps.buckets[0] == 3 && d.ulps.count == 7,
+	   "have no distance, on both sides they have none");
 	ok(d.ulps.max == 0, "and are not in the largest");
 }
 
@@ -91,7 +93,11 @@ static void blocks_and_elements_agree(void)
 	for (size_t f = 0; f < gk_count_of(formats); f++) {
 		double eps = gk_dtype_epsilon(formats[f]);
 		struct gk_ulps slow = {0};
-		struct gk_comparison c = {.dtype = formats[f], .want_dtype = GK_F64, .rank = 1, .shape = {COUNT}, .got = got,
+		struct gk_comparison c = {.dtype = formats[f],
+		                          .want_dtype = GK_F64,
+		                          .rank = 1,
+		                          .shape = {COUNT},
+		                          .got = got,
 		                          .want = want};
 
 		c.tolerance = (struct gk_tolerance){.rtol = 1, .atol = 100}; /* all are right: whole blocks */
@@ -101,7 +107,8 @@ static void blocks_and_elements_agree(void)
 			               want[i] * (1 + eps * 30 * gk_random_unit(&r) * gk_random_unit(&r)));
 		}
 		count_slowly(formats[f], got, want, &slow);
-		bad += !gk_compare(&c, &d) || memcmp(&slow, &d.ulps, sizeof slow) != 0 || d.ulps.buckets[3] == 0;
+		bad += !gk_compare(&c, &d) || memcmp(&slow, &d.ulps, sizeof slow) != 0 ||
+		       d.ulps.buckets[3] == 0;
 	}
 	is_int(bad, 0, "whole blocks count as single elements do, in six formats");
 }
@@ -124,14 +131,16 @@ static void distances_are_those_of_the_format(void)
 static void integers_have_none(void)
 {
 	int32_t got = 4, want = 4;
-	struct gk_comparison c = {.dtype = GK_I32, .want_dtype = GK_I32, .rank = 1, .shape = {1}, .got = &got, .want = &want};
+	struct gk_comparison c = {
+		.dtype = GK_I32, .want_dtype = GK_I32, .rank = 1, .shape = {1}, .got = &got, .want = &want};
 
 	ok(gk_compare(&c, &d) && d.ulps.count == 0 && !gk_ulps_json(&d.ulps), "integers have no last place");
 }
 
 static void sums_and_json(void)
 {
-	struct gk_ulps all = {0}, one = {.count = 10, .buckets = {7, 3}, .max = 1.25}, two = {.count = 2, .apart = 2};
+	struct gk_ulps all = {0}, one = {.count = 10, .buckets = {7, 3}, .max = 1.25},
+		       two = {.count = 2, .apart = 2};
 	json_t *json;
 
 	gk_ulps_add(&all, &one);
@@ -141,7 +150,8 @@ static void sums_and_json(void)
 	is_int(json_integer_value(json_object_get(json, "exact")), 7, "those as near as can be");
 	is_int(json_integer_value(json_object_get(json, "apart")), 2, "those without a distance");
 	near(json_real_value(json_object_get(json, "max")), 1.25, 0, "the largest");
-	is_int((long long)json_array_size(json_object_get(json, "buckets")), GK_ULP_BUCKETS, "the distribution");
+	is_int((long long)json_array_size(json_object_get(json, "buckets")), GK_ULP_BUCKETS,
+	       "the distribution");
 	json_decref(json);
 }
 
