@@ -17,9 +17,10 @@
 #include "base/memory.h"
 #include "time.h"
 
-enum { ROUNDS = 3, MORE_ROUNDS = 5, MORE_CALLS = 6, MOST_BURST = 64, BATCH_ROUNDS = 5, SOIL_CALLS = 5 };
+enum { ROUNDS = 3, MORE_ROUNDS = 5, MOST_BURST = 64, BATCH_ROUNDS = 5, SOIL_CALLS = 5 };
 
 #define BURST_MS   1.5 /* of calls with preparation between two waits */
+#define MORE_MS    60. /* of all that is done where the clocks are far apart */
 #define SHORT_CALL 0.02
 #define DOUBT_MS    0.0015 /* how far the clocks may be apart before more is done, or a share of a call */
 #define DOUBT_SHARE 0.05
@@ -131,7 +132,9 @@ int time_host(struct time_job *job, struct gk_err *e)
 		return -1;
 	if (!is_doubtful(job))
 		return 0;
-	job->host.calls = job->host.calls * MORE_CALLS < MOST_BURST ? job->host.calls * MORE_CALLS : MOST_BURST;
+	calls = one > 0 ? MORE_MS / (2 * job->side_count * MORE_ROUNDS * one) : MOST_BURST;
+	if (calls > job->host.calls)
+		job->host.calls = calls < MOST_BURST ? (uint32_t)calls : MOST_BURST;
 	return host_rounds(job, MORE_ROUNDS, soil_ms, e);
 }
 
