@@ -93,7 +93,7 @@ struct world {
 	int kernels_matter; /* without its kernels only this case, counted from 1, is wrong; 0: none */
 	const char *target; /* NULL: the machine */
 	bool on_gpu;
-	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps; */
+	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps (negative: with so many at most); */
 	int rejected_warps, shared;   /* shared memory of all others */
 	int variants;                 /* the launch is a choice among so many, with 1, 2, 4, .. warps */
 	bool varies;                  /* what is executed once more gives other bits */
@@ -156,7 +156,7 @@ static struct gk_claim plan_claim(const struct world *w, size_t index, int eleme
 		add_copy(plan);
 	if (w->variants)
 		add_variants(plan, w->variants);
-	return (struct gk_claim){GK_CLAIM_PLAN, (int64_t)index, plan};
+	return (struct gk_claim){.kind = GK_CLAIM_PLAN, .case_index = (int64_t)index, .json = plan};
 }
 
 static void tell_capture(struct gk_cascade *c, const struct world *w, size_t count, int take)
@@ -181,7 +181,7 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 	if (w->claim) {
 		json_decref(claims[count - 1].json);
 		claims[count - 1] =
-			(struct gk_claim){w->claim_kind, (int64_t)count - 1, json_loads(w->claim, 0, NULL)};
+			(struct gk_claim){.kind = w->claim_kind, .case_index = (int64_t)count - 1, .json = json_loads(w->claim, 0, NULL)};
 		r.claim_count -= !w->claim[0];
 	}
 	gk_cascade_captured(c, take, data, &r, 5);
@@ -290,7 +290,8 @@ static void tell_timings(struct gk_cascade *c, const struct world *w, const stru
 static void tell_lowering(struct gk_cascade *c, const struct world *w, const struct gk_judge_lowering *l)
 {
 	int warps = (int)json_integer_value(json_object_get(l->options, "num_warps"));
-	bool bad = (w->rejected || w->death) && (!w->rejected_warps || w->rejected_warps == warps);
+	bool bad = (w->rejected || w->death) &&
+	           (!w->rejected_warps || w->rejected_warps == warps || (w->rejected_warps < 0 && warps <= -w->rejected_warps));
 	struct gk_object object = {.name = "add_kernel",
 	                           .warps = warps,
 	                           .warp_size = 32,

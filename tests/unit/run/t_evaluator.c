@@ -134,7 +134,7 @@ static void reply_capture(const struct reply *r)
 
 		if (r->script->target)
 			json_object_set_new(plan, "target", json_string(r->script->target));
-		claims[i] = (struct gk_claim){GK_CLAIM_PLAN, (int64_t)i, plan};
+		claims[i] = (struct gk_claim){.kind = GK_CLAIM_PLAN, .case_index = (int64_t)i, .json = plan};
 	}
 	r->fn.capture(r->ctx, &result);
 	for (size_t i = 0; i < result.claim_count; i++)
