@@ -265,6 +265,8 @@ static void configurations_that_do_not_compile_are_left_out(void)
 		.target = "sm_90", .variants = 4, .rejected = "no", .rejected_warps = 2, .bad_case = -1};
 	struct world none = {.target = "sm_90", .variants = 4, .rejected = "no", .bad_case = -1};
 	struct world many = {.target = "sm_90", .variants = 6, .bad_case = -1};
+	struct world late = {.target = "sm_90", .on_gpu = true, .variants = 10, .rejected = "no", .rejected_warps = -16,
+	                     .bad_case = -1};
 	struct gk_verdict v = judge(&w, 2);
 
 	is_int(lowerings, 4, "each configuration is lowered");
@@ -280,6 +282,9 @@ static void configurations_that_do_not_compile_are_left_out(void)
 	       "but one must be left");
 	v = judge(&many, 1);
 	ok(v.outcome == GK_PASS && json_array_size(v.kernels) == 6, "a single warp or 32 of them");
+	gk_verdict_release(&v);
+	v = judge(&late, 3);
+	ok(v.outcome == GK_PASS, "a GPU goes on to the later configurations where the first are all left out, in every case");
 	gk_verdict_release(&v);
 }
 

@@ -95,7 +95,7 @@ struct world {
 	bool on_gpu;
 	const char *rejected, *death; /* of lowerings of the kernel with rejected_warps (negative: with so many at most); */
 	int rejected_warps, shared;   /* shared memory of all others */
-	int variants;                 /* the launch is a choice among so many, with 1, 2, 4, .. warps */
+	int variants;                 /* the launch is a choice among so many, with 1, 2, 4, .. warps; of more than six: 1, 1, 2, 2, .. 8, 32, .. */
 	bool varies;                  /* what is executed once more gives other bits */
 	int bad_special;              /* case, counted from 1, that is wrong with special values; 0: none */
 	/* timing */
@@ -120,12 +120,14 @@ static void add_variants(json_t *plan, int count)
 	json_array_clear(kernels);
 	for (int i = 0; i < count; i++) {
 		json_t *launch = json_deep_copy(json_array_get(steps, 0)), *kernel = json_deep_copy(first);
+		int warps = count > 6 && i < 8 ? 1 << i / 2 : count > 6 ? 32 : 1 << i;
 
-		json_object_set_new(json_object_get(kernel, "options"), "num_warps", json_integer(1 << i));
+		json_object_set_new(json_object_get(kernel, "options"), "num_warps", json_integer(warps));
+		json_object_set_new(json_object_get(kernel, "options"), "num_stages", json_integer(1 + i));
 		json_array_append_new(kernels, kernel);
 		json_object_set_new(launch, "kernel", json_integer(i));
 		json_array_append_new(variants, json_pack("{s:{s:i}, s:[], s:o}", "config", "num_warps",
-		                                          1 << i, "pre", "launch", launch));
+		                                          warps, "pre", "launch", launch));
 	}
 	json_array_set_new(steps, 0,
 	                   json_pack("{s:s, s:i, s:o}", "op", "choose", "site", 0, "variants", variants));
