@@ -14,7 +14,6 @@ typedef int call_event_create(void **, unsigned);
 typedef int call_event_record(void *, void *);
 typedef int call_event(void *);
 typedef int call_elapsed(float *, void *, void *);
-typedef int call_device(int *, int);
 typedef int call_retain(void **, int);
 
 static struct {
@@ -56,20 +55,16 @@ static int find(void *library, const char *name, void *function)
 /* The context that the framework will use as well; HIP makes it by itself. */
 static int make_context(void *library, const struct names *names, char *message, int32_t bytes)
 {
-	call_device *get;
 	call_retain *retain;
 	call_event *set;
 	void *context = NULL;
-	int device = 0, code;
+	int code;
 
 	if (names != &cuda)
 		return 0;
-	if (find(library, "cuDeviceGet", (void *)&get) < 0 || find(library, "cuDevicePrimaryCtxRetain", (void *)&retain) < 0 ||
-	    find(library, "cuCtxSetCurrent", (void *)&set) < 0)
+	if (find(library, "cuDevicePrimaryCtxRetain", (void *)&retain) < 0 || find(library, "cuCtxSetCurrent", (void *)&set) < 0)
 		return failed(message, bytes, "the driver lacks functions", 0);
-	code = get(&device, 0);
-	if (code == 0)
-		code = retain(&context, device);
+	code = retain(&context, 0); /* the one that it sees */
 	if (code == 0)
 		code = set(context);
 	return code ? failed(message, bytes, "a context", code) : 0;

@@ -432,6 +432,12 @@ FUNCTION(cuStreamSynchronize, hipStreamSynchronize, void *stream)
 	return 0;
 }
 
+FUNCTION(cuCtxSynchronize, hipDeviceSynchronize, void)
+{
+	ENTER(NAME(cuCtxSynchronize, hipDeviceSynchronize), "%s", "");
+	return 0;
+}
+
 FUNCTION(cuEventCreate, hipEventCreateWithFlags, void **event, unsigned flags)
 {
 	ENTER(NAME(cuEventCreate, hipEventCreateWithFlags), "%u", flags);
