@@ -384,13 +384,21 @@ static bool is_narrow(const struct gk_judge_data *data)
 	return narrow;
 }
 
+static bool has_narrow(const struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->modules.count; i++)
+		if (strstr(c->modules.items[i].text, "bf16") || strstr(c->modules.items[i].text, "f8E"))
+			return true;
+	return false;
+}
+
 static const char *judge_values(struct gk_cascade *c, const struct run *run, size_t i, const struct gk_judge_call *call,
                                 struct gk_buf *words)
 {
 	if (call->outputs->wrong == call->outputs->count)
 		return NULL;
 	trial_describe_difference(c, run->x.case_index, run->x.rounds[i], call->data, call->outputs, words);
-	return !c->setup.on_gpu && !c->is_contained && is_narrow(call->data) ? "narrow_values" : "wrong_values";
+	return !c->setup.on_gpu && (is_narrow(call->data) || has_narrow(c)) ? "narrow_values" : "wrong_values";
 }
 
 /* The kind of what is wrong with a call, or NULL. */

@@ -85,6 +85,8 @@ void job_finish(struct job *job)
 		job_list_remove(&job->peer->jobs, job);
 		job->peer = NULL;
 		wake_all(job->crew);
+	} else if (job->crew->role == ROLE_CONTAINED) { /* nobody is kept waiting for it any more */
+		wake_all(job->crew);
 	}
 	gk_loop_defer(job->pool->loop, deliver, job);
 }
@@ -158,9 +160,12 @@ static bool is_busy(const struct crew *crew)
 	return false;
 }
 
-static bool is_ready(const struct crew *crew)
+/* From its start on: it tries a kernel before it says hello. */
+static bool wants_device(const struct crew *real)
 {
-	return crew->peers.count && crew->peers.items[0]->slots;
+	bool is_starting = real->peers.count && !real->peers.items[0]->slots;
+
+	return is_starting || (real->waiting.count && !real->pause);
 }
 
 /* Neither disturbs the other's times. Who runs for real comes first: there are few of them. */
@@ -172,7 +177,7 @@ static bool has_device(const struct crew *crew)
 		return true;
 	if (crew->role == ROLE_CONTAINED)
 		return !is_busy(&crew->pool->crews[ROLE_LAUNCHER]);
-	return crew->role != ROLE_LAUNCHER || !(is_busy(real) || (real->waiting.count && is_ready(real)));
+	return crew->role != ROLE_LAUNCHER || !(is_busy(real) || wants_device(real));
 }
 
 static struct peer *find_peer(const struct crew *crew, const struct job *job)
@@ -227,6 +232,8 @@ static void start_peers(struct crew *crew)
 	struct peer *peer;
 	struct gk_err e;
 
+	if (crew->role == ROLE_CONTAINED && !has_device(crew))
+		return;
 	while (!crew->pause && starting < crew->waiting.count &&
 	       crew->peers.count < (size_t)crew->max_peers) {
 		if (peer_start(crew, &peer, &e) < 0) {
@@ -279,7 +286,7 @@ void crew_hello(struct crew *crew, struct peer *peer)
 {
 	crew->deaths_running = 0;
 	if (peer->jobs.count == 0)
-		crew_wake(crew);
+		wake_all(crew);
 }
 
 static void pause_over(void *ctx)

@@ -12,7 +12,7 @@ import sys
 import time
 
 TYPES = {"hello": 1, "cancel": 2, "error": 3, "capture": 10, "spawned": 11, "exited": 12, "ttir": 13, "plan": 14,
-         "cannot": 15, "raised": 16, "end": 17, "inputs": 30, "expected": 31, "tensors": 32, "lint": 33, "linted": 34,
+         "cannot": 15, "raised": 16, "end": 17, "contain": 18, "ran": 19, "mark": 23, "inputs": 30, "expected": 31, "tensors": 32, "lint": 33, "linted": 34,
          "execute": 40, "executed": 41, "time": 43, "timed": 44, "lower": 20, "object": 21, "rejected": 22}  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def claims(what):
     lying = frame("ttir", body={"hashes": [GOOD]}, blobs=[b"abc"]).replace(b"\3" + bytes(7) + b"abc", b"\xff" * 11)
     return {
         "good": ttir + plan + end,
+        "ran": frame("ran", body={"case": 0}) + frame("mark", body={"case": 0, "at": "end"}) + end,
         "raised": raised + end,
         "cut": ttir + plan[:-3],
         "wrong hash": frame("ttir", body={"hashes": ["0" * 64]}, blobs=[TEXT]) + plan + end,
@@ -115,8 +116,12 @@ def claims(what):
     }.get(what, b"")
 
 
-def candidate(what, result, stdio):
+def candidate(what, result, stdio, data=()):
     os.write(stdio, f"candidate {what}\n".encode())
+    if data:  # it runs for real: from when to when
+        os.pwrite(data[-1], struct.pack("q", time.monotonic_ns()), 0)
+        time.sleep(0.15)
+        os.pwrite(data[-1], struct.pack("q", time.monotonic_ns()), 8)
     if what == "flood of claims":
         while True:
             os.write(result, frame("raised", body={"case": 0, "message": "x" * 60000}))
@@ -160,7 +165,7 @@ class Zygote:
             return
         pid = os.fork()
         if pid == 0:
-            candidate(what, fds[1], fds[2])
+            candidate(what, fds[1], fds[2], fds[3:])
         for fd in fds:
             os.close(fd)
         pidfd = os.pidfd_open(pid)
@@ -228,6 +233,12 @@ def launcher(channel):
         what = body["plan"]["do"]
         die_of(what)
         answer = {"finding": None, "changed": [], "outputs": [], "ms": 1.5}
+        if what == "clock":
+            os.pwrite(fds[-1], struct.pack("q", time.monotonic_ns()), 0)
+            time.sleep(0.1)
+            os.pwrite(fds[-1], struct.pack("q", time.monotonic_ns()), 8)
+            channel.send("executed", ident, answer, last=True)
+            continue
         if what == "fault" or (what.startswith("good until ") and os.path.exists(what[11:])):
             answer["finding"], answer["lost"] = {"kind": "crash"}, True
         if what == "error":
@@ -319,7 +330,7 @@ def main(role, hello):
         channel.sock.sendall(b"Traceback (most recent call last)" * 3)
         time.sleep(1000)
     channel.send("hello", 0, body)
-    if role == "zygote":
+    if role in ("zygote", "contained"):
         Zygote(channel).serve()
     elif role == "oracle":
         oracle(channel)
