@@ -17,6 +17,7 @@
  *   noisy                     as add, but out[0] is another each time
  *   lazy, late, creep         as add for 40 launches; then writes nothing, traps, strays
  *   fill, flush, scrub, set_bN, copy_bN   as plan/helper.h says them
+ *   sum_f32_f32_..   as well, whatever the spread of its lanes
  *
  * Others do as add. STANDIN_MS="add=0.05 fill=0.001" is what kernels take by the clock of events (others: nothing),
  * STANDIN_REAL what they really take, in the same form; STANDIN_JITTER=0.1 lets the former vary by 10 %.
@@ -45,7 +46,7 @@
 #define STRING_(x) #x
 #define STRING(x)  STRING_(x)
 
-enum { GRANULE = 2 << 20, HEADER = 64, MAX_PARAMS = 32, PROGRAM = 64 };
+enum { GRANULE = 2 << 20, HEADER = 64, MAX_PARAMS = 48, PROGRAM = 64 };
 
 struct module {
 	char kernel[16];
@@ -631,6 +632,40 @@ static void strided(const struct module *m, void **params)
 	}
 }
 
+/* Where element n of some shape lies; strides and shape are parameters from there on. */
+static int64_t place(void **params, int strides, int shape, int64_t n)
+{
+	int64_t at = 0;
+
+	for (int d = RANK; d-- > 0; n /= *(int64_t *)params[shape + d])
+		at += n % *(int64_t *)params[shape + d] * *(int64_t *)params[strides + d];
+	return at;
+}
+
+static int64_t count(void **params, int shape)
+{
+	int64_t all = 1;
+
+	for (int d = 0; d < RANK; d++)
+		all *= *(int64_t *)params[shape + d];
+	return all;
+}
+
+/* dst and its strides, src and its strides, the shape of dst, strides and shape of what is folded. */
+static void sum(void **params)
+{
+	enum { SRC = RANK + 1, SHAPE = SRC + RANK + 1, FOLDED = SHAPE + RANK, FOLDED_SHAPE = FOLDED + RANK };
+	float *to = *(float **)params[0], *from = *(float **)params[SRC];
+
+	for (int64_t n = 0; n < count(params, SHAPE); n++) {
+		float all = 0;
+
+		for (int64_t k = 0; k < count(params, FOLDED_SHAPE); k++)
+			all += from[place(params, SRC + 1, SHAPE, n) + place(params, FOLDED, FOLDED_SHAPE, k)];
+		to[place(params, 1, SHAPE, n)] = all;
+	}
+}
+
 static bool run_own(const struct module *m, void **params, uint32_t programs)
 {
 	if (strcmp(m->kernel, "fill") == 0)
@@ -641,6 +676,8 @@ static bool run_own(const struct module *m, void **params, uint32_t programs)
 		sink_words(*(uint32_t **)params[0], programs);
 	else if (strncmp(m->kernel, "set_b", 5) == 0 || strncmp(m->kernel, "copy_b", 6) == 0)
 		strided(m, params);
+	else if (strncmp(m->kernel, "sum_f32_f32_", 12) == 0)
+		sum(params);
 	else
 		return false;
 	return true;

@@ -2,6 +2,7 @@
 #include "device/strided.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -102,6 +103,41 @@ static void packing_counts_what_was_never_written(void)
 	is_int((long long)gk_strided_pack(&s, &flipped, (uint8_t *)to, &first), 0, "an empty view is fine");
 }
 
+static void sums_are_of_what_is_defined(void)
+{
+	float from[6] = {1, 2, 3, 4, 5, 6}, to[3] = {0};
+	uint8_t undef_from[24] = {0}, undef_to[12];
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .dims = 1, .src = view(GK_F32, 0, 2, 3, 3, 1)};
+	struct gk_memory_span s = {(uint8_t *)from, undef_from}, t = {(uint8_t *)to, undef_to};
+	struct gk_plan_view folded;
+
+	gk_assist_split(&step, &step.dst, &folded);
+	memset(undef_to, 1, sizeof undef_to);
+	undef_from[17] = 1; /* of the fifth element */
+	gk_strided_assist(&t, &s, &step);
+	ok(to[0] == 5 && to[2] == 9, "columns are summed up");
+	ok(!undef_to[0] && undef_to[4] && undef_to[7] && !undef_to[8], "with an undefined element a sum is undefined");
+	step.src.shape[0] = 0;
+	gk_strided_assist(&t, &s, &step);
+	ok(to[0] == 0 && to[1] == 0 && !undef_to[4], "a sum of nothing is 0, and defined");
+}
+
+/* One more than 2^24 is 2^24 in float32: a sum in one long chain would stand still there. */
+static void long_sums_go_by_blocks(void)
+{
+	enum { COUNT = 100000 };
+	float *from = gk_alloc_array(COUNT, sizeof *from), first = 0x1p24f, to = 0;
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .dims = 3, .src = view(GK_F32, 0, 100, 1000, 1000, 1)};
+	struct gk_memory_span s = {(uint8_t *)from, NULL}, t = {(uint8_t *)&to, NULL};
+
+	for (int i = 0; i < COUNT; i++)
+		from[i] = i ? 1 : first;
+	step.dst = (struct gk_plan_view){.dtype = GK_F32};
+	gk_strided_assist(&t, &s, &step);
+	near(to, 0x1p24 + COUNT, 300, "a long sum loses no more than its first block");
+	free(from);
+}
+
 static void scalars_have_one_element(void)
 {
 	double value = 3, copy = 0;
@@ -119,6 +155,8 @@ int main(void)
 	copies_cast_and_carry_what_is_undefined();
 	copies_broadcast_and_transpose();
 	packing_counts_what_was_never_written();
+	sums_are_of_what_is_defined();
+	long_sums_go_by_blocks();
 	scalars_have_one_element();
 	return done_testing();
 }

@@ -192,7 +192,8 @@ static json_t *helpers_json(const struct ask *a, struct code *c)
 	                                       {"flush", "8 8 8 8 8"},
 	                                       {"scrub", "8 4 4 8 8"},
 	                                       {"set_b4", "8" EIGHT EIGHT " 8 8 8"},
-	                                       {"copy_b4", "8" EIGHT " 8" EIGHT EIGHT " 8 8"}};
+	                                       {"copy_b4", "8" EIGHT " 8" EIGHT EIGHT " 8 8"},
+	                                       {"sum_f32_f32_c1", "8" EIGHT " 8" EIGHT EIGHT EIGHT EIGHT " 8 8"}};
 	json_t *helpers = json_array();
 
 	for (size_t i = 0; i < gk_count_of(names); i++) {
@@ -661,6 +662,31 @@ static void steps_are_part_of_the_call(void)
 	gk_launcher_close(&launcher);
 }
 
+/* Pairs of the first input go to elements 1, 3, .. of the output, which half leaves alone. */
+static void allowed_sums_are_part_of_the_call(void)
+{
+	static const char steps[] =
+		"{\"op\":\"assist\",\"does\":\"sum\",\"dst\":{\"buf\":2,\"at\":4,\"dtype\":\"float32\",\"shape\":[50],\"strides\":[2]},"
+		"\"src\":{\"buf\":0,\"at\":0,\"dtype\":\"float32\",\"shape\":[50,2],\"strides\":[2,1]},\"dims\":[1],\"line\":9},";
+	gk_free_auto char *text = NULL;
+	int wrong = 0;
+
+	setenv("STANDIN_MS", TIMES "half=0.03 sum_f32_f32_c1=0.007", 1);
+	open_launcher();
+	ok(time_it((struct ask){.a = {.kernels = {"half"}, .steps = steps}}) == 0, "a sum of the framework's");
+	for (int i = 0; i < COUNT; i += 2)
+		wrong += out[0][i + 1] != x[i] + x[i + 1];
+	is_int(wrong, 0, "is what it should be");
+	near(median("a"), 0.037, 1e-6, "is timed with the launch");
+	near(json_real_value(told("a", "fills_ms")), 0.007, 1e-6, "and alone, with fills and copies");
+	text = plain_calls();
+	ok(strstr(text, "mark; sum_f32_f32_c1; half; mark; "), "by a kernel of geak's");
+	ok(time_it((struct ask){.a = {.kernels = {"half"}, .steps = steps}, .without = "sum_f32_f32_c1"}) < 0 &&
+	           strstr(e.text, "\"sum_f32_f32_c1\" is missing"),
+	   "without which there is no timing");
+	gk_launcher_close(&launcher);
+}
+
 static void what_timed_calls_wrote_is_looked_at(void)
 {
 	setenv("STANDIN_MS", TIMES "half=0.05 noisy=0.05 lazy=0.05 input=0.05", 1);
@@ -929,6 +955,7 @@ static void all(void)
 	the_fastest_variant_is_chosen();
 	short_calls_are_batched();
 	steps_are_part_of_the_call();
+	allowed_sums_are_part_of_the_call();
 	what_timed_calls_wrote_is_looked_at();
 	outputs_that_are_known_stay();
 	an_input_that_is_an_output_is_no_poison();

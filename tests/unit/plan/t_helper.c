@@ -69,6 +69,39 @@ static void plans_have_lists(void)
 		is_text(names[i], want[i], want[i]);
 }
 
+static const char *assist_name(enum gk_assist assist, int64_t rows, int64_t columns, uint32_t dims)
+{
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .assist = assist, .dims = dims, .src = view(GK_F16, rows, columns, columns, 1)};
+	struct gk_plan_view folded;
+
+	gk_assist_split(&step, &step.dst, &folded);
+	return name_of(step);
+}
+
+/* What a program's lanes do follows from how much there is to fold, and how it lies. */
+static void assists_have_names(void)
+{
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .dims = 1, .src = view(GK_F32, 4, 100, 100, 1)};
+	struct gk_helper_fold fold;
+	struct gk_plan_view folded;
+
+	is_text(assist_name(GK_ASSIST_ABS, 100, 100, 0), "abs_f16_f16_c1", "what folds nothing has a lane for each element");
+	is_text(assist_name(GK_ASSIST_SUM, 4, 1000, 1), "sum_f16_f16_c1", "so have short folds");
+	is_text(assist_name(GK_ASSIST_MAX, 100, 1000, 1), "max_f16_f16_c32", "longer ones have some lanes for each");
+	is_text(assist_name(GK_ASSIST_SUM, 1000, 100, 2), "sum_f16_f16_r32", "beside each other where the fold is dense");
+	is_text(assist_name(GK_ASSIST_SUM, 100, 100000, 3), "sum_f16_f16_r2048", "and where one number remains, all of them");
+	is_text(assist_name(GK_ASSIST_SUM, 4, 0, 1), "none", "nothing needs nothing");
+	gk_assist_split(&step, &step.dst, &folded);
+	gk_helper_fold(&step, &fold);
+	ok(fold.kept.count == 100 && fold.kept.src[7] == 1 && fold.folded.count == 4 && fold.folded.dst[7] == 100 &&
+	           fold.programs == 1,
+	   "what stays and what is folded are two walks");
+	step.src = view(GK_F32, 64, 10000, 10000, 1);
+	gk_assist_split(&step, &step.dst, &folded);
+	gk_helper_fold(&step, &fold);
+	is_int(fold.programs, 157, "a program has 64 elements of 32 lanes each");
+}
+
 static void views_become_arguments(void)
 {
 	struct gk_plan_view dst = {.dtype = GK_F32, .rank = 4, .shape = {2, 1, 3, 5}, .strides = {15, 7, 5, 1}}, src = dst;
@@ -102,7 +135,8 @@ static bool has_text(const char *name, const char *target, const char *part)
 static void texts_are_by_name(void)
 {
 	static const char *const bad[] = {"", "fil", "copy_", "copy_f32", "copy_f32_f32", "copy_f32_u8", "copy_b3",
-	                                  "copy_f32_f16_f16", "set_f32", "set_b16", "iota_i32", "iota_", "scrub2"};
+	                                  "copy_f32_f16_f16", "set_f32", "set_b16", "iota_i32", "iota_", "sum_f32_f32",
+	                                  "sum_f32_f32_c2", "abs_f32_f32_c32", "max_f32_f64_c1", "sum_f32_bool_c1", "scrub2"};
 	gk_buf_auto again = GK_BUF_INIT, text = GK_BUF_INIT;
 	struct gk_err e = {0};
 	struct gk_ir *ir;
@@ -128,6 +162,7 @@ int main(void)
 {
 	steps_have_names();
 	plans_have_lists();
+	assists_have_names();
 	views_become_arguments();
 	texts_are_by_name();
 	return done_testing();
