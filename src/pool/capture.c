@@ -416,8 +416,7 @@ static struct gk_capture_limits real_limits(const struct pool *pool, const struc
 	return limits;
 }
 
-/* The number, among those that are visible, of the GPU that this geak's launcher has; 0 before it has said. */
-static int gpu_of(const struct pool *pool)
+int contain_gpu(const struct pool *pool)
 {
 	const char *facts = pool->crews[ROLE_LAUNCHER].facts;
 	gk_json_auto *json = facts ? json_loads(facts, 0, NULL) : NULL;
@@ -432,7 +431,7 @@ uint64_t contain_start(struct gk_runner *runner, const struct gk_contain_request
 	int64_t wall_ms = or_else(limits.wall_ms, pool->capture_ms);
 	json_t *allow = q->allow ? json_incref(q->allow) : json_array();
 	json_t *request = json_pack("{s:O, s:s, s:O, s:o, s:i, s:i, s:o}", "entry", q->entry, "target", q->target, "calls",
-	                            q->calls, "allow", allow, "timed", q->timed, "gpu", gpu_of(pool), "limits",
+	                            q->calls, "allow", allow, "timed", q->timed, "gpu", contain_gpu(pool), "limits",
 	                            limits_json(&limits, wall_ms));
 	struct capture_job *c = make(pool, ROLE_CONTAINED, GK_WIRE_CONTAIN, wall_ms, &limits, request);
 

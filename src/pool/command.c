@@ -72,10 +72,12 @@ static void add_real(const struct pool *pool, struct command *command)
 	bool has_device = strcmp(pool->device, "cpu") != 0;
 
 	add(command, "GEAK_DEVICE=%s", pool->device);
-	if (has_device)
+	if (has_device) {
 		add_gpu(command);
-	else
+		add(command, "GEAK_GPU=%d", contain_gpu(pool));
+	} else {
 		add(command, "TRITON_INTERPRET=1");
+	}
 }
 
 static void add_python(struct pool *pool, enum role role, struct command *command)

@@ -148,6 +148,8 @@ uint64_t oracle_expected(struct gk_runner *runner, const struct gk_expected_requ
 uint64_t capture_start(struct gk_runner *runner, const struct gk_capture_request *request, gk_capture_fn *fn,
                        void *ctx);
 uint64_t contain_start(struct gk_runner *runner, const struct gk_contain_request *request, gk_capture_fn *fn, void *ctx);
+/* The number, among those that are visible, of the GPU that this geak's launcher has; 0 before it has said. */
+int contain_gpu(const struct pool *pool);
 uint64_t lower_start(struct gk_runner *runner, const struct gk_lower_request *request, gk_lower_fn *fn, void *ctx);
 void good_plan_free(struct good_plan *good);
 uint64_t execute_start(struct gk_runner *runner, const struct gk_execute_request *request, gk_execute_fn *fn,

@@ -202,9 +202,9 @@ def compare() -> None:
     from geak_worker.driver import RecordingDriver
     from helper import capture
 
-    (planned,) = capture(source(TWICE).replace("BLOCK=16)", "BLOCK=16, num_warps=2)"), "twice", [X], target="sm_90").plan["kernels"]
+    (planned,) = capture(source(TWICE).replace("BLOCK=16)", "BLOCK=16, num_warps=2, num_stages=4, maxnreg=64)"), "twice", [X], target="sm_90").plan["kernels"]
     driver.set_active(RecordingDriver(device_facts.find("sm_90")))
-    text = source(TWICE).replace("BLOCK=16)", "BLOCK=16, num_warps=2)")
+    text = source(TWICE).replace("BLOCK=16)", "BLOCK=16, num_warps=2, num_stages=4, maxnreg=64)")
     module = sources.prepare(text)
     sources.execute(module, text)
     run, made = JITFunction.run, []

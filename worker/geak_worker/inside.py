@@ -45,7 +45,6 @@ def device_environment(box: "LibraryBox | PlainBox", gpu: int) -> Dict[str, str]
         visible = "HIP_VISIBLE_DEVICES" if box.backend == "hip" else "CUDA_VISIBLE_DEVICES"
         known = [name for name in os.environ.get(visible, "").split(",") if name.strip()]
         kept[visible] = known[gpu].strip() if gpu < len(known) else str(gpu)
-        kept["CUDA_MODULE_LOADING"] = "EAGER"
     return kept
 
 

@@ -30,6 +30,7 @@ class Launches:
         self.total = 0
         self.inside = 0
         self.tuning = 0
+        self.off = False  # nothing is noted: calls are timed
         self.touched: Callable[[Iterable[Any]], None] = lambda values: None
 
     def start(self) -> None:
@@ -37,7 +38,7 @@ class Launches:
 
     def note(self, launch: Dict[str, Any]) -> None:
         """Tuning is not a part of the call: a plan has its launch once, with all configurations."""
-        if self.tuning:
+        if self.tuning or self.off:
             return
         self.total += 1
         if len(self.list) < MAX_LAUNCHES:
@@ -136,6 +137,8 @@ class Noting:
         self.describe = describe
 
     def __call__(self, grid_x: int, grid_y: int, grid_z: int, *rest: Any, **more: Any) -> Any:
+        if self.launches.off:
+            return self.run(grid_x, grid_y, grid_z, *rest, **more)
         if self.described is None:
             self.described = self.describe(self.kernel)
         if grid_x > 0 and grid_y > 0 and grid_z > 0:

@@ -21,7 +21,7 @@ from .witness import Witness
 NODES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset",
          "/dev/nvidia-caps/*", "/dev/kfd", "/dev/dri/*")  # fmt: skip
 # Triton builds the launcher of a kernel with the system's compiler; drivers read /sys.
-BESIDES = ("/sys", "/usr/include", "/usr/local/cuda", "/etc/ld.so.conf.d")
+BESIDES = ("/sys", "/usr/include", "/usr/local/cuda", "/usr/sbin", "/sbin")
 
 
 def backend() -> str:
@@ -59,12 +59,14 @@ def _interpret() -> None:
 
 def _build_utilities() -> None:
     """Triton's own small library for the driver, built once; it does not touch the device."""
+    os.environ["TRITON_CACHE_DIR"] = os.path.join(os.environ.get("GEAK_TMP") or "/tmp", "triton")
     try:
         if backend() == "cuda":
             from triton.backends.nvidia.driver import CudaUtils as Utils
         else:
             from triton.backends.amd.driver import HIPUtils as Utils
         Utils()
+        Utils.__init__ = lambda self: None  # each driver makes the one instance again
     except Exception:  # each candidate's process will try, and say why not
         pass
 
@@ -115,7 +117,7 @@ def trial_files() -> Tuple[List[int], int, int, int]:
 def trial_request() -> Dict[str, Any]:
     arg = {"name": "x", "kind": "tensor", "dtype": "float32", "shape": [32], "strides": [1], "offset": 0, "bytes": 128}
     return {"entry": {"name": "trial", "params": ["x"]}, "target": "", "calls": [{"args": [arg], "outputs": [128]}], "allow": [],
-            "timed": 0, "gpu": 0, "limits": TRIAL_LIMITS}  # fmt: skip
+            "timed": 0, "gpu": int(os.environ.get("GEAK_GPU", "0")), "limits": TRIAL_LIMITS}  # fmt: skip
 
 
 def check(start: Callable[[Frame, socket.socket], None]) -> str:
