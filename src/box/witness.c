@@ -31,10 +31,12 @@ struct names {
 	const char *init, *wait, *create, *record, *wait_event, *elapsed;
 };
 
-static const struct names cuda = {"GEAK_LIBCUDA",  "libcuda.so.1",       "cuInit",        "cuCtxSynchronize",
-                                  "cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime"};
-static const struct names hip = {"GEAK_LIBHIP",      "libamdhip64.so",  "hipInit",        "hipDeviceSynchronize",
-                                 "hipEventCreateWithFlags", "hipEventRecord", "hipEventSynchronize", "hipEventElapsedTime"};
+static const struct names cuda = {"GEAK_LIBCUDA",       "libcuda.so.1",      "cuInit",
+                                  "cuCtxSynchronize",   "cuEventCreate",     "cuEventRecord",
+                                  "cuEventSynchronize", "cuEventElapsedTime"};
+static const struct names hip = {"GEAK_LIBHIP",          "libamdhip64.so",          "hipInit",
+                                 "hipDeviceSynchronize", "hipEventCreateWithFlags", "hipEventRecord",
+                                 "hipEventSynchronize",  "hipEventElapsedTime"};
 
 static int failed(char *message, int32_t bytes, const char *what, int code)
 {
@@ -62,7 +64,8 @@ static int make_context(void *library, const struct names *names, char *message,
 
 	if (names != &cuda)
 		return 0;
-	if (find(library, "cuDevicePrimaryCtxRetain", (void *)&retain) < 0 || find(library, "cuCtxSetCurrent", (void *)&set) < 0)
+	if (find(library, "cuDevicePrimaryCtxRetain", (void *)&retain) < 0 ||
+	    find(library, "cuCtxSetCurrent", (void *)&set) < 0)
 		return failed(message, bytes, "the driver lacks functions", 0);
 	code = retain(&context, 0); /* the one that it sees */
 	if (code == 0)
@@ -81,8 +84,10 @@ int gk_witness_open(const char *driver, char *message, int32_t bytes)
 
 	if (!library)
 		return failed(message, bytes, dlerror(), 0);
-	if (find(library, names->init, (void *)&init) < 0 || find(library, names->wait, (void *)&witness.wait) < 0 ||
-	    find(library, names->create, (void *)&create) < 0 || find(library, names->record, (void *)&witness.record) < 0 ||
+	if (find(library, names->init, (void *)&init) < 0 ||
+	    find(library, names->wait, (void *)&witness.wait) < 0 ||
+	    find(library, names->create, (void *)&create) < 0 ||
+	    find(library, names->record, (void *)&witness.record) < 0 ||
 	    find(library, names->wait_event, (void *)&witness.wait_event) < 0 ||
 	    find(library, names->elapsed, (void *)&witness.elapsed) < 0)
 		return failed(message, bytes, "the driver lacks functions", 0);

@@ -62,7 +62,8 @@ static bool read_view(const json_t *output, struct gk_returned *returned)
 	*view = (struct gk_tensor){.dtype = gk_dtype_from_name(text_of(output, "dtype")), .fd = -1};
 	returned->input = json_string_value(json_object_get(output, "input"));
 	return read_sizes(json_object_get(output, "shape"), view->shape, &view->rank) &&
-	       read_sizes(json_object_get(output, "strides"), view->strides, &strides) && strides == view->rank;
+	       read_sizes(json_object_get(output, "strides"), view->strides, &strides) &&
+	       strides == view->rank;
 }
 
 /* A class of its own could compute whenever somebody looks; a tensor elsewhere was not made on the device. */
@@ -86,8 +87,8 @@ static bool is_plain(const struct gk_judge_setup *setup, const json_t *output, s
 	return false;
 }
 
-static bool contract_holds(const struct gk_judge_setup *setup, const struct gk_judge_data *data, const json_t *ran,
-                           struct gk_buf *words)
+static bool contract_holds(const struct gk_judge_setup *setup, const struct gk_judge_data *data,
+                           const json_t *ran, struct gk_buf *words)
 {
 	struct gk_returned returned[GK_PLAN_MAX_OUTPUTS];
 	const json_t *outputs = json_object_get(ran, "outputs");
@@ -168,8 +169,8 @@ static void add_done(struct gk_buf *words, const json_t *done)
 	              (long long)json_integer_value(json_array_get(grid, 2)));
 }
 
-static bool differ(struct gk_buf *words, const struct gk_plan *plan, const struct gk_plan_step *step, size_t number,
-                   const json_t *done)
+static bool differ(struct gk_buf *words, const struct gk_plan *plan, const struct gk_plan_step *step,
+                   size_t number, const json_t *done)
 {
 	gk_buf_printf(words, "launch %zu is ", number + 1);
 	if (done)
@@ -220,7 +221,8 @@ static bool is_allowed(const struct gk_task *task, const json_t *item)
 		const char *name = task->allow[i];
 
 		if (strcmp(name, op) == 0 || strcmp(name, bare) == 0 ||
-		    (strncmp(name, op, size) == 0 && name[size] == '.' && strcmp(name + size + 1, text_of(item, "overload")) == 0))
+		    (strncmp(name, op, size) == 0 && name[size] == '.' &&
+		     strcmp(name + size + 1, text_of(item, "overload")) == 0))
 			return true;
 	}
 	return false;
@@ -329,14 +331,14 @@ static const char *ended_badly(struct gk_cascade *c, const struct gk_capture_res
 }
 
 /*
- * With Triton's interpreter much ends that would go well on a GPU: it raises, it is slow, what waits for another
- * program waits for ever. No verdict is made of that.
+ * With Triton's interpreter much ends that would go well on a GPU: it raises, it is slow, what waits for
+ * another program waits for ever. No verdict is made of that.
  */
 static bool is_interpreters(const struct gk_cascade *c, const char *kind)
 {
-	return !c->setup.on_gpu &&
-	       (strcmp(kind, "raised") == 0 || strcmp(kind, "narrow_values") == 0 || strcmp(kind, "timeout") == 0 || strcmp(kind, "memory") == 0 ||
-	        (!c->is_contained && strcmp(kind, "crash") == 0));
+	return !c->setup.on_gpu && (strcmp(kind, "raised") == 0 || strcmp(kind, "narrow_values") == 0 ||
+	                            strcmp(kind, "timeout") == 0 || strcmp(kind, "memory") == 0 ||
+	                            (!c->is_contained && strcmp(kind, "crash") == 0));
 }
 
 /* ---- end to end ---- */
@@ -365,8 +367,9 @@ static void take_times(struct gk_cascade *c, const struct run *run, const struct
 	if (!c->end_to_end)
 		c->end_to_end = json_array();
 	json_array_append_new(c->end_to_end,
-	                      json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:b}", "case", c->cases[run->x.case_index].id, "calls",
-	                                calls, "ms", keeper > most ? keeper : most, "event_ms", event, "host_ms", host,
+	                      json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:b}", "case",
+	                                c->cases[run->x.case_index].id, "calls", calls, "ms",
+	                                keeper > most ? keeper : most, "event_ms", event, "host_ms", host,
 	                                "keeper_ms", keeper, "interpreted", !c->setup.on_gpu));
 }
 
@@ -378,9 +381,11 @@ static bool is_narrow(const struct gk_judge_data *data)
 	bool narrow = false;
 
 	for (size_t i = 0; i < data->input_count; i++)
-		narrow |= gk_dtype_is_float(data->inputs[i].dtype) && gk_dtype_bytes(data->inputs[i].dtype) < 4;
+		narrow |=
+			gk_dtype_is_float(data->inputs[i].dtype) && gk_dtype_bytes(data->inputs[i].dtype) < 4;
 	for (size_t i = 0; i < data->output_count; i++)
-		narrow |= gk_dtype_is_float(data->outputs[i].dtype) && gk_dtype_bytes(data->outputs[i].dtype) < 4;
+		narrow |= gk_dtype_is_float(data->outputs[i].dtype) &&
+		          gk_dtype_bytes(data->outputs[i].dtype) < 4;
 	return narrow;
 }
 
@@ -392,18 +397,20 @@ static bool has_narrow(const struct gk_cascade *c)
 	return false;
 }
 
-static const char *judge_values(struct gk_cascade *c, const struct run *run, size_t i, const struct gk_judge_call *call,
-                                struct gk_buf *words)
+static const char *judge_values(struct gk_cascade *c, const struct run *run, size_t i,
+                                const struct gk_judge_call *call, struct gk_buf *words)
 {
 	if (call->outputs->wrong == call->outputs->count)
 		return NULL;
 	trial_describe_difference(c, run->x.case_index, run->x.rounds[i], call->data, call->outputs, words);
-	return !c->setup.on_gpu && (is_narrow(call->data) || has_narrow(c)) ? "narrow_values" : "wrong_values";
+	return !c->setup.on_gpu && (is_narrow(call->data) || has_narrow(c)) ? "narrow_values"
+	                                                                    : "wrong_values";
 }
 
 /* The kind of what is wrong with a call, or NULL. */
-static const char *judge_call(struct gk_cascade *c, struct run *run, size_t i, const struct gk_capture_result *r,
-                              const struct gk_judge_call *call, struct gk_buf *words)
+static const char *judge_call(struct gk_cascade *c, struct run *run, size_t i,
+                              const struct gk_capture_result *r, const struct gk_judge_call *call,
+                              struct gk_buf *words)
 {
 	const json_t *ran = told(r, i);
 	const char *kind = NULL;
@@ -437,14 +444,17 @@ static void fail(struct gk_cascade *c, struct run *run, const char *kind, const 
 	} else if (c->is_contained) {
 		run->failing = failing_of(c, GK_FAIL, kind, why);
 	} else {
-		gk_buf_printf(&words, "called for real, on fresh inputs, %s does not do what its launch plan says: %s",
-		              c->setup.task->entry, gk_buf_text(why));
+		gk_buf_printf(
+			&words,
+			"called for real, on fresh inputs, %s does not do what its launch plan says: %s",
+			c->setup.task->entry, gk_buf_text(why));
 		run->failing = failing_of(c, GK_FAIL, "plan_mismatch", &words);
 	}
 	run->failing.detail = detail;
 }
 
-void ran_judge(struct gk_cascade *c, struct run *run, const struct gk_capture_result *r, const struct gk_judge_call *calls)
+void ran_judge(struct gk_cascade *c, struct run *run, const struct gk_capture_result *r,
+               const struct gk_judge_call *calls)
 {
 	gk_buf_auto words = GK_BUF_INIT;
 	const char *kind = ended_badly(c, r, &words);

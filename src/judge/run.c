@@ -181,7 +181,8 @@ static void judge_case(struct gk_cascade *c, size_t i)
 	struct run *run = run_new(c, i);
 
 	for (int n = 0; n < c->rounds; n++)
-		if (!add_call(c, run, GK_JUDGE_RUN_ROUND + n) && run->x.count) { /* more files than one process can have */
+		if (!add_call(c, run, GK_JUDGE_RUN_ROUND + n) &&
+		    run->x.count) { /* more files than one process can have */
 			run = run_new(c, i);
 			add_call(c, run, GK_JUDGE_RUN_ROUND + n);
 		}
@@ -253,7 +254,8 @@ static void end_contained(struct gk_cascade *c)
 	if (is_right && launches == 0) {
 		gk_buf_auto words = GK_BUF_INIT;
 
-		gk_buf_add_text(&words, "no Triton kernel was launched; the computation must be done by kernels of the candidate");
+		gk_buf_add_text(&words, "no Triton kernel was launched; the computation must be done by "
+		                        "kernels of the candidate");
 		c->cases[0].exec = failing_of(c, GK_FAIL, "not_a_kernel", &words);
 	}
 	c->launches = launches;

@@ -92,9 +92,11 @@ static void tell(struct real *r)
 	struct gk_judge_call calls[GK_JUDGE_RUN_CALLS];
 
 	for (size_t i = 0; i < r->x->count; i++)
-		calls[i] = (struct gk_judge_call){&r->calls[i].set->data,
-		                                  r->calls[i].compared ? compared_outputs(r->calls[i].compared) : NULL};
-	gk_cascade_ran(r->job->cascade, r->x->number, &r->result, calls, judging_ms_since(r->job->real_started_ns));
+		calls[i] = (struct gk_judge_call){
+			&r->calls[i].set->data,
+			r->calls[i].compared ? compared_outputs(r->calls[i].compared) : NULL};
+	gk_cascade_ran(r->job->cascade, r->x->number, &r->result, calls,
+	               judging_ms_since(r->job->real_started_ns));
 	end(r);
 }
 
@@ -161,7 +163,8 @@ static void keep(struct real *r, const struct gk_capture_result *result)
 	r->result.module_count = 0;
 }
 
-/* Where it cannot be run at all a confirmation is no more than missing; a verdict that rests on it is ours to fail. */
+/* Where it cannot be run at all a confirmation is no more than missing; a verdict that rests on it is ours to
+ * fail. */
 static void ran(void *ctx, const struct gk_capture_result *result)
 {
 	struct real *r = ctx;
@@ -192,7 +195,8 @@ static json_t *call_json(const struct gk_task *task, const struct real *r, size_
 		json_object_set_new(arg, "in_place", json_true());
 	for (k = 0; k < data->output_count; k++)
 		json_array_append_new(outputs, json_integer((json_int_t)data->outputs[k].bytes));
-	return json_pack("{s:o, s:o, s:i}", "args", args, "outputs", outputs, "times", is_timed ? r->x->times : 0);
+	return json_pack("{s:o, s:o, s:i}", "args", args, "outputs", outputs, "times",
+	                 is_timed ? r->x->times : 0);
 }
 
 static int prepare_outputs(struct real_call *call, struct gk_err *e)
@@ -209,13 +213,16 @@ static int prepare_outputs(struct real_call *call, struct gk_err *e)
 	return 0;
 }
 
-static int collect(struct real *r, int *inputs, size_t *input_count, int *outputs, size_t *output_count, struct gk_err *e)
+static int collect(struct real *r, int *inputs, size_t *input_count, int *outputs, size_t *output_count,
+                   struct gk_err *e)
 {
 	for (size_t i = 0; i < r->x->count; i++) {
 		struct real_call *call = &r->calls[i];
 
-		if (*input_count + call->set->input_count + *output_count + call->set->data.output_count > GK_CONTAIN_MAX_FDS)
-			return gk_err_set(e, GK_ERR_INPUT, "a run for real takes at most %d tensors", GK_CONTAIN_MAX_FDS);
+		if (*input_count + call->set->input_count + *output_count + call->set->data.output_count >
+		    GK_CONTAIN_MAX_FDS)
+			return gk_err_set(e, GK_ERR_INPUT, "a run for real takes at most %d tensors",
+			                  GK_CONTAIN_MAX_FDS);
 		if (prepare_outputs(call, e) < 0)
 			return -1;
 		for (size_t k = 0; k < call->set->input_count; k++)
