@@ -270,10 +270,21 @@ static const struct gk_claim *claim_of(const struct gk_capture_result *r, int64_
 	return NULL;
 }
 
+/* Sums and their kind have steps in plans: in a form that has none they are no reason to do without a plan. */
+static bool is_assist(const char *op)
+{
+	for (int kind = 0; gk_assist_names[kind]; kind++)
+		if (gk_assist_is_allowed((enum gk_assist)kind, &op, 1))
+			return true;
+	return false;
+}
+
 static bool is_listed(const struct gk_task *task, const char *op)
 {
 	size_t size = strlen(op);
 
+	if (is_assist(op))
+		return false;
 	for (size_t i = 0; i < task->allow_count && size; i++) {
 		const char *name = task->allow[i], *bare = strrchr(name, ':') ? strrchr(name, ':') + 1 : name;
 

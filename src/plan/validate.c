@@ -233,7 +233,7 @@ static int check_choose(const struct check *c, const char *where, const struct g
 static int check_assist(const struct check *c, const char *where, const struct gk_plan_step *step)
 {
 	if (!gk_assist_is_allowed(step->assist, c->expect->allow, c->expect->allow_count))
-		return fail(c, where, "the framework computes a %s (line %d), which the task does not allow",
+		return fail(c, where, "the framework computes %s (line %d), which the task does not allow",
 		            gk_assist_names[step->assist], step->line);
 	return check_dst(c, where, &step->dst);
 }

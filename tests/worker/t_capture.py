@@ -534,6 +534,7 @@ def assists_have_the_dtypes_and_dims_of_torch() -> None:
         ("x.sum(1)", "bool", "int64", [1]),
         ("x.sum(1, dtype=torch.int32)", "uint8", "int32", [1]),
         ("x.sum(2, dtype=torch.float32)", "float16", "float32", [2]),
+        ("torch.sum(x, 1, out=torch.empty((2, 4), device=x.device))", "float32", "float32", [1]),
         ("x.amax((2, 0), keepdim=True)", "float16", "float16", [0, 2]),
         ("x.min()", "int16", "int16", [0, 1, 2]),
         ("x.abs()", "float32", "float32", []),
@@ -555,6 +556,9 @@ def what_no_plan_has_stays_arithmetic() -> None:
 
     assert kind("x.expand(5, 4).sum(0)", ["sum"], 4) == "not_capturable"
     assert kind("x.max(0)[0]", ["max"], 4, 4) == "not_capturable"
+    assert kind("x.clone().abs_()", ["abs_"], 4, 4) == "not_capturable"
+    refused = allowed_step("x.max(0)[0]", ["max"], tensor("x", 4, 4))
+    assert "no launch plan can hold it in this form" in refused["message"]
     assert kind("x.sum(0, dtype=torch.complex64)", ["sum"], 4, 4) == "not_capturable"
     assert kind("x.to(torch.float8_e5m2).abs()", ["abs"], 4, 4) == "not_capturable"
     assert kind("x.mul(2.0)", ["mul"], 4) == "not_capturable"

@@ -13,7 +13,8 @@ import torch
 # name of the operation -> what the step does
 FOLDS = {"sum": "sum", "max": "max", "amax": "max", "min": "min", "amin": "min"}
 MAPS = {"abs": "abs", "absolute": "abs", "reciprocal": "reciprocal"}
-OVERLOADS = {"default", "dim_IntList"}
+OVERLOADS = {"default", "dim_IntList", "out", "IntList_out", "unary_out"}
+FORMS = "of integers or floats of at least 16 bits, each element once, one result without indices, not in place"
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 INTEGERS = {torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64}
 
@@ -25,6 +26,11 @@ def is_allowed(func: Any, allow: Any) -> bool:
     overload = func._overloadname
     full = schema if overload == "default" else f"{schema}.{overload}"
     return bool({name, name.strip("_"), schema, full} & set(allow))
+
+
+def is_known(name: str) -> bool:
+    """Whether plans have steps for an operation, in some form."""
+    return name in FOLDS or name in MAPS
 
 
 def repeats(tensor: torch.Tensor) -> bool:

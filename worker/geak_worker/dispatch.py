@@ -316,9 +316,10 @@ class Dispatch(TorchDispatchMode):
         """Notes arithmetic of the framework on the path. What it makes is unknown from here on."""
         shown = name.strip("_")
         if assist.is_allowed(func, self.recorder.allow):
-            self.recorder.refusals.note(
-                NOT_CAPTURABLE, name, f"torch.{shown} is allowed by the task, and cannot be part of a launch plan"
-            )
+            why = "is allowed by the task, and cannot be part of a launch plan"
+            if assist.is_known(name):
+                why = "is allowed by the task, but no launch plan can hold it in this form (" + assist.FORMS + ")"
+            self.recorder.refusals.note(NOT_CAPTURABLE, name, f"torch.{shown} {why}")
         else:
             self.recorder.refusals.note(
                 NOT_A_KERNEL,

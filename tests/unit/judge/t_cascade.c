@@ -123,6 +123,27 @@ static void copies_alone_are_no_kernel(void)
 	task.allow_fills = false;
 }
 
+static void allowed_arithmetic_ends_what_kernels_made(void)
+{
+	static const char *const allow[] = {"aten::abs"};
+	struct world hidden = {.bad_case = -1, .assists = true}, honest = {.bad_case = -1, .assists = true, .kernels_matter = 1};
+	struct gk_verdict v;
+
+	expect(&honest, 3, GK_FAIL, "invalid_plan", "the framework computes abs (line 9), which the task does not allow",
+	       "no task, no leave");
+	task.allow = (const char **)(uintptr_t)allow;
+	task.allow_count = 1;
+	v = judge(&honest, 3);
+	ok(v.outcome == GK_PASS, "with leave it passes");
+	is_text(json_string_value(json_array_get(v.notes, 0)),
+	        "abs x 1 (line 9): computed by PyTorch, as the task allows; its time is part of the call", "and is told");
+	gk_verdict_release(&v);
+	expect(&hidden, 3, GK_FAIL, "not_a_kernel", "the arithmetic that the task allows) gives the whole result",
+	       "but not what is the whole result without kernels");
+	is_int((long long)zeroed_seen, 1, "which would find zeros where they write");
+	task.allow_count = 0;
+}
+
 static void after_a_failure_a_few_more_cases_are_looked_at(void)
 {
 	struct world w = {.bad_case = 2};
@@ -377,6 +398,7 @@ int main(void)
 	contracts_and_plans_are_checked();
 	executions_are_judged();
 	copies_alone_are_no_kernel();
+	allowed_arithmetic_ends_what_kernels_made();
 	after_a_failure_a_few_more_cases_are_looked_at();
 	what_hangs_or_crashes_does_so_once();
 	the_order_of_completion_does_not_matter();

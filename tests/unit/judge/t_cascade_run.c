@@ -237,6 +237,9 @@ static void allowed_arithmetic_is_leave_enough(void)
 	expect_play(p, GK_FAIL, "not_a_kernel", "aten::topk computes with PyTorch, which the task does not allow (line 6", "another is not");
 	p.world.claim = "{\"kind\":\"not_capturable\",\"op\":\"topk\",\"line\":6,\"message\":\"topk\"}";
 	expect_play(p, GK_UNDECIDED, "not_capturable", "topk", "and gives no leave");
+	allow[0] = "aten::sum";
+	p.world.claim = "{\"kind\":\"not_capturable\",\"op\":\"sum\",\"line\":6,\"message\":\"not in this form\"}";
+	expect_play(p, GK_UNDECIDED, "not_capturable", "not in this form", "nor does what plans have steps for");
 	task.allow_count = 0;
 }
 

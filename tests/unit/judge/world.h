@@ -90,6 +90,7 @@ struct world {
 	bool dies, hangs;
 	bool backwards;     /* tells executions in reverse order */
 	bool copies;        /* the wrapper copies x into the output before the launch */
+	bool assists;       /* PyTorch takes absolute values of what the kernel has made */
 	int kernels_matter; /* without its kernels only this case, counted from 1, is wrong; 0: none */
 	const char *target; /* NULL: the machine */
 	bool on_gpu;
@@ -145,6 +146,16 @@ static void add_copy(json_t *plan)
 	                      json_pack("{s:s, s:o, s:o}", "op", "copy", "dst", dst, "src", src));
 }
 
+static void add_assist(json_t *plan)
+{
+	json_t *view = json_deep_copy(json_array_get(json_object_get(plan, "outputs"), 0));
+
+	json_object_del(view, "name");
+	json_array_append_new(json_object_get(plan, "steps"),
+	                      json_pack("{s:s, s:s, s:O, s:o, s:[], s:i}", "op", "assist", "does", "abs", "dst", view, "src",
+	                                view, "dims", "line", 9));
+}
+
 static struct gk_claim plan_claim(const struct world *w, size_t index, int elements, int grid)
 {
 	char text[4096];
@@ -156,6 +167,8 @@ static struct gk_claim plan_claim(const struct world *w, size_t index, int eleme
 		json_object_set_new(plan, "target", json_string(w->target));
 	if (w->copies)
 		add_copy(plan);
+	if (w->assists)
+		add_assist(plan);
 	if (w->variants)
 		add_variants(plan, w->variants);
 	return (struct gk_claim){.kind = GK_CLAIM_PLAN, .case_index = (int64_t)index, .json = plan};
@@ -196,6 +209,7 @@ static void tell_capture(struct gk_cascade *c, const struct world *w, size_t cou
 static size_t objects_seen, kernels_seen; /* of the last execution */
 static unsigned specials_seen;            /* of all of them */
 static int paired_seen;
+static size_t zeroed_seen; /* buffers, before the last execution without kernels */
 
 static void tell_execution(struct gk_cascade *c, const struct world *w, struct gk_judge_execution *x)
 {
@@ -222,6 +236,8 @@ static void tell_execution(struct gk_cascade *c, const struct world *w, struct g
 	}
 	if (x->is_paired && paired_seen == 1 && w->varies)
 		got[0] = near_by;
+	if (is_bare)
+		zeroed_seen = json_array_size(json_object_get(x->plan, "prologue"));
 	objects_seen = x->object_count;
 	kernels_seen = json_array_size(json_object_get(x->plan, "kernels"));
 	gk_outputs_prepare(&outputs, &task, case_list[x->case_index], &data, got, wanted);

@@ -101,7 +101,7 @@ static void tasks_allow_them_by_name(void)
 	if (!ok(plan != NULL, "a plan with a sum is read"))
 		return;
 	ok(validate(plan, NULL, 0, &e) < 0, "without a permission it is refused");
-	is_text(e.text, "plan: steps[1]: the framework computes a sum (line 40), which the task does not allow",
+	is_text(e.text, "plan: steps[1]: the framework computes sum (line 40), which the task does not allow",
 	        "with its line");
 	ok(validate(plan, refused, 4, &e) < 0, "names that are another's permit nothing");
 	ok(validate(plan, any, 1, &e) == 0 && validate(plan, plain, 1, &e) == 0, "a name without overload permits all of them");
