@@ -1,6 +1,10 @@
 """Captures the kernels of TritonBench-G: how many of its 184 files have launch plans, and why the others have none.
 
     PYTHONPATH=worker python bench/capture_tritonbench.py CHECKOUT/data/TritonBench_G_v1 OUT [--target sm_90] [--only NAME]
+                                                          [--allow [OPERATION ...]]
+
+There is no task; --allow stands for its list of operations of the framework that wrappers may use: aten::sum where it is
+not given, none where nothing follows it.
 
 Each file has a kernel part, a line of '#', and a test part. Both run once, on tensors without values. Every call from the
 test part into the kernel part (a function, a module's forward, a launch) is an entry: it is made three times, and its
@@ -187,10 +191,10 @@ class StudyDispatch(Dispatch):
 class Study:
     """One file."""
 
-    def __init__(self, name: str, target: str, out: str) -> None:
+    def __init__(self, name: str, target: str, out: str, allow: List[str]) -> None:
         self.name, self.out = name, out
         self.target = target
-        self.session = Session(target, "5d", own_path=CANDIDATE_PATH)
+        self.session = Session(target, "5d", allow, own_path=CANDIDATE_PATH)
         self.recorder = self.session.recorder
         self.dispatch = StudyDispatch(self.recorder, self.session.dispatch.custom)
         self.session.dispatch = self.dispatch
@@ -200,6 +204,7 @@ class Study:
         self.counts: Dict[str, int] = {}  # calls of each entry so far
         self.leaves: List[torch.Tensor] = []  # of the call under way
         self.kept: List[plan.Step] = []
+        self.refused: List[List[Any]] = []  # kind, operation and line of what the last call was refused for
 
     def numpy(self, tensor: torch.Tensor) -> Any:
         if self.dispatch.inside:
@@ -311,6 +316,7 @@ class Study:
             except BaseException as error:
                 made.error = error
         made.steps, made.refusal = self.recorder.steps, self.recorder.refusals.first()
+        self.refused = [[r.kind, r.op, r.line] for r in self.recorder.refusals.entries]
         made.own = set(range(before, len(self.recorder.by_serial)))
         self.recorder.refusals = Refusals()
         self.recorder.steps = []
@@ -332,6 +338,7 @@ class Study:
         if last.error is None and not any(launches(call.steps) for call in calls):
             self.calls.pop()  # a helper of the tests that launches nothing
         elif last.refusal is not None:
+            said["refused"] = self.refused
             said["why"] = f"{last.refusal.kind}: {last.refusal.message}"
         elif last.error is not None:
             said["why"] = f"{type(last.error).__name__}: {source.message_of(last.error)[-400:]}"
@@ -471,7 +478,7 @@ def split(text: str) -> "tuple[str, str]":
     return text[: found.start()], "\n" * text[: found.start()].count("\n") + text[found.end() :]
 
 
-def child(path: str, target: str, out: str, write: int) -> None:
+def child(path: str, target: str, out: str, allow: List[str], write: int) -> None:
     """Studies one file and writes its summary into a pipe. Never returns."""
     name = os.path.basename(path)[:-3]
     null = os.open(os.devnull, os.O_RDWR)
@@ -482,7 +489,7 @@ def child(path: str, target: str, out: str, write: int) -> None:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
-        summary = Study(name, target, out).run(text)
+        summary = Study(name, target, out, allow).run(text)
     except BaseException as error:
         import traceback
 
@@ -493,13 +500,13 @@ def child(path: str, target: str, out: str, write: int) -> None:
     os._exit(0)
 
 
-def study(path: str, target: str, out: str) -> Dict[str, Any]:
+def study(path: str, target: str, out: str, allow: List[str]) -> Dict[str, Any]:
     """The summary of one file, studied in a forked process."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        child(path, target, out, write)
+        child(path, target, out, allow, write)
     os.close(write)
     data = b""
     while True:
@@ -528,6 +535,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("out")
     parser.add_argument("--target", default="sm_90")
     parser.add_argument("--only", default="")
+    parser.add_argument("--allow", nargs="*", default=["aten::sum"])
     chosen = parser.parse_args(arguments)
     warm.run()
     os.makedirs(chosen.out, exist_ok=True)
@@ -535,7 +543,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     all_of_them: List[Dict[str, Any]] = []
     with open(os.path.join(chosen.out, "summary.jsonl"), "w", encoding="utf-8") as file:
         for name in names:
-            summary = study(os.path.join(chosen.folder, name), chosen.target, chosen.out)
+            summary = study(os.path.join(chosen.folder, name), chosen.target, chosen.out, chosen.allow)
             file.write(json.dumps(summary) + "\n")
             file.flush()
             all_of_them.append(summary)

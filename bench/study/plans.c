@@ -142,7 +142,8 @@ static int load_modules(struct job *job)
 		job->irs[i] = read_module(job->study->folder, job->plan->kernels[i].ttir, &e);
 		if (!job->irs[i])
 			return end(job, NO_MODULE, e.text);
-		job->made[i] = job->device->ops->module_load(job->device, job->irs[i], &e);
+		job->made[i] = job->device->ops->module_load(
+			job->device, &(struct gk_device_code){.ir = job->irs[i]}, &e);
 		if (!job->made[i])
 			return end(job, NO_MODULE, e.text);
 	}
@@ -214,6 +215,9 @@ static int validate(struct job *job)
 		modules[expect.module_count].ir = job->irs[expect.module_count];
 	}
 	expect.allow_fills = expect.allow_asm = true;
+	expect.allow = gk_assist_names; /* what was allowed is for capture to say */
+	while (expect.allow[expect.allow_count])
+		expect.allow_count++;
 	drop_returned_inputs(job, &expect);
 	expect_outputs(job->plan, outputs, &expect);
 	if (gk_plan_validate(job->plan, &expect, &e))
@@ -255,10 +259,11 @@ static void count_undefined(struct job *job, struct gk_device_memory *memory)
 		const struct gk_plan_view *view = &job->plan->outputs[i].view;
 		uint64_t bytes = gk_plan_view_bytes(view), poisoned = 0;
 		gk_free_auto void *dense = gk_alloc(bytes ? bytes : 1);
+		struct gk_err e = {0};
 		int64_t first;
 
-		job->device->ops->copy_out(job->device, memory, view, dense, &poisoned, &first);
-		job->out->undefined += poisoned;
+		if (job->device->ops->copy_out(job->device, memory, view, dense, &poisoned, &first, &e) == 0)
+			job->out->undefined += poisoned;
 	}
 }
 
@@ -282,7 +287,7 @@ static int execute(struct job *job, uint32_t variant)
 	bool fine;
 
 	if (job->device->ops->memory_new(job->device, plan, (const void *const *)job->inputs.bytes, run.seed,
-	                                 &run.memory, &e))
+	                                 false, &run.memory, &e))
 		return end(job, TOO_LARGE, e.text);
 	fine = run_steps(job, &run, plan->prologue, plan->prologue_count, variant) &&
 	       run_steps(job, &run, plan->steps, plan->step_count, variant);

@@ -214,34 +214,64 @@ static struct number change(const struct gk_plan_step *step, struct number a)
 	return step->assist == GK_ASSIST_RECIPROCAL ? (struct number){.real = rounded(step, 1 / a.real)} : a;
 }
 
-static struct number fold(const struct gk_plan_step *step, struct number so_far, struct number next)
+/* One way through the elements of a fold: sums, greatest or least numbers. */
+struct pass {
+	const struct gk_plan_step *step;
+	const struct gk_memory_span *from;
+	const struct gk_plan_view *folded;
+	enum gk_assist does;
+	bool is_exp;  /* of exp(element - shift) */
+	double shift;
+};
+
+static struct number fold(const struct pass *p, struct number so_far, struct number next)
 {
-	if (step->assist == GK_ASSIST_SUM)
-		return add(step, so_far, next);
-	return greatest(step, so_far, next, step->assist == GK_ASSIST_MIN);
+	if (p->does == GK_ASSIST_MAX || p->does == GK_ASSIST_MIN)
+		return greatest(p->step, so_far, next, p->does == GK_ASSIST_MIN);
+	return add(p->step, so_far, next);
+}
+
+static struct number next_number(const struct pass *p, const uint8_t *in)
+{
+	struct number next = load_number(p->step, in);
+
+	if (p->is_exp)
+		return (struct number){.real = rounded(p->step, exp(next.real - p->shift))};
+	return change(p->step, next);
 }
 
 /* All elements that belong to one of dst, the first of which lies at that byte. */
-static struct number fold_all(const struct gk_memory_span *from, const struct gk_plan_step *step,
-                              const struct gk_plan_view *folded, int64_t first, bool *undefined)
+static struct number fold_all(const struct pass *p, int64_t first, bool *undefined)
 {
 	struct number total = {0, 0}, block = {0, 0};
 	int64_t count = 0;
 
-	for (struct walk w = walk_new(folded); !w.is_done; walk_next(&w)) {
+	for (struct walk w = walk_new(p->folded); !w.is_done; walk_next(&w)) {
 		for (int64_t i = 0, at = first + w.at; i < w.count; i++, at += w.stride, count++) {
-			struct number next = change(step, load_number(step, from->bytes + at));
+			struct number next = next_number(p, p->from->bytes + at);
 
-			*undefined |= is_undefined(from, at, w.size);
+			*undefined |= is_undefined(p->from, at, w.size);
 			if (count % SUM_BLOCK == 0 && count > 0) {
-				total = count == SUM_BLOCK ? block : fold(step, total, block);
+				total = count == SUM_BLOCK ? block : fold(p, total, block);
 				block = next;
 			} else {
-				block = count == 0 ? next : fold(step, block, next);
+				block = count == 0 ? next : fold(p, block, next);
 			}
 		}
 	}
-	return count > SUM_BLOCK ? fold(step, total, block) : block;
+	return count > SUM_BLOCK ? fold(p, total, block) : block;
+}
+
+/* Less the greatest first, so that nothing overflows; infinities are left to exp() and log(). */
+static struct number log_sum_exp(struct pass p, int64_t first, bool *undefined)
+{
+	p.does = GK_ASSIST_MAX;
+	p.shift = fold_all(&p, first, undefined).real;
+	if (isinf(p.shift) || gk_plan_view_count(p.folded) == 0)
+		p.shift = 0;
+	p.does = GK_ASSIST_SUM;
+	p.is_exp = true;
+	return (struct number){.real = rounded(p.step, log(fold_all(&p, first, undefined).real) + p.shift)};
 }
 
 static void store_number(const struct gk_plan_step *step, uint8_t *out, struct number value)
@@ -256,6 +286,7 @@ void gk_strided_assist(const struct gk_memory_span *to, const struct gk_memory_s
                        const struct gk_plan_step *step)
 {
 	struct gk_plan_view kept, folded;
+	struct pass p = {.step = step, .from = from, .folded = &folded, .does = step->assist};
 	struct walk d = walk_new(&step->dst), s;
 
 	gk_assist_split(step, &kept, &folded);
@@ -263,7 +294,9 @@ void gk_strided_assist(const struct gk_memory_span *to, const struct gk_memory_s
 	for (; !d.is_done; walk_next(&d), walk_next(&s)) {
 		for (int64_t i = 0; i < d.count; i++) {
 			bool undefined = false;
-			struct number value = fold_all(from, step, &folded, s.at + i * s.stride, &undefined);
+			int64_t first = s.at + i * s.stride;
+			struct number value = step->assist == GK_ASSIST_LOGSUMEXP ? log_sum_exp(p, first, &undefined)
+			                                                          : fold_all(&p, first, &undefined);
 
 			store_number(step, to->bytes + d.at + i * d.stride, value);
 			copy_undef(to, d.at + i * d.stride, d.size, undefined);

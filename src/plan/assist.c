@@ -1,14 +1,14 @@
 /*
  * Arithmetic of the framework as steps: a small table, no tensor library. An
  * element of src is cast to dst's dtype, as torch does it, then folded or
- * changed in a wider number, and stored. Folding nothing but zero elements is
- * for sums alone, whose result is then 0.
+ * changed in a wider number, and stored. Of nothing there is a sum, 0, but no
+ * greatest number.
  */
 #include "parts.h"
 
 #include <string.h>
 
-const char *const gk_assist_names[] = {"sum", "max", "min", "abs", "reciprocal", NULL};
+const char *const gk_assist_names[] = {"sum", "max", "min", "logsumexp", "abs", "reciprocal", NULL};
 
 static const struct assist {
 	const char *schemas[2]; /* operations of torch that it stands for */
@@ -19,6 +19,7 @@ static const struct assist {
 	[GK_ASSIST_SUM] = {{"sum", NULL}, .folds = true, .casts = true},
 	[GK_ASSIST_MAX] = {{"max", "amax"}, .folds = true},
 	[GK_ASSIST_MIN] = {{"min", "amin"}, .folds = true},
+	[GK_ASSIST_LOGSUMEXP] = {{"logsumexp", NULL}, .folds = true, .only_floats = true},
 	[GK_ASSIST_ABS] = {{"abs", "absolute"}},
 	[GK_ASSIST_RECIPROCAL] = {{"reciprocal", NULL}, .only_floats = true},
 };
@@ -80,7 +81,7 @@ static int check_views(const struct gk_node *at, const struct gk_plan_step *step
 		return gk_node_fail(at, e, "src repeats elements, which is for copies only");
 	if (gk_plan_extents_meet(&step->src, &step->dst) && !gk_plan_view_is_same(&step->src, &step->dst))
 		return gk_node_fail(at, e, "src and dst overlap");
-	if (step->assist != GK_ASSIST_SUM && gk_plan_view_count(&folded) == 0 && gk_plan_view_count(&kept) > 0)
+	if ((step->assist == GK_ASSIST_MAX || step->assist == GK_ASSIST_MIN) && gk_plan_view_count(&folded) == 0 && gk_plan_view_count(&kept) > 0)
 		return gk_node_fail(at, e, "there is no %s of nothing", gk_assist_names[step->assist]);
 	return 0;
 }

@@ -76,7 +76,8 @@ void gk_helper_fold(const struct gk_plan_step *step, struct gk_helper_fold *fold
 
 struct kernel {
 	struct emitter *m;
-	enum gk_assist assist;
+	enum gk_assist assist, does; /* does: what the pass that is written folds: sums, greatest or least numbers */
+	struct val shift;            /* of exp(element - shift), where it has an id */
 	enum gk_dtype from, to;
 	enum gk_ir_kind wide; /* what it computes in */
 	struct spread spread;
@@ -91,7 +92,7 @@ static bool is_float(const struct kernel *k)
 static struct val first_value(const struct kernel *k)
 {
 	static const uint64_t infinities[] = {0x7f800000, 0x7ff0000000000000};
-	bool is_max = k->assist == GK_ASSIST_MAX, is_sum = !is_max && k->assist != GK_ASSIST_MIN;
+	bool is_max = k->does == GK_ASSIST_MAX, is_sum = !is_max && k->does != GK_ASSIST_MIN;
 	uint64_t bits = infinities[k->wide == GK_IR_F64];
 	int64_t whole = gk_dtype_is_signed(k->to) ? (is_max ? INT64_MIN : INT64_MAX) : (is_max ? 0 : -1);
 
@@ -110,13 +111,13 @@ static const char *folding(const struct kernel *k)
 	static const char *const plain[] = {"arith.addi", "arith.maxui", "arith.minui"};
 
 	if (is_float(k))
-		return floats[k->assist];
-	return (gk_dtype_is_signed(k->to) ? whole : plain)[k->assist];
+		return floats[k->does];
+	return (gk_dtype_is_signed(k->to) ? whole : plain)[k->does];
 }
 
 static bool folds(const struct kernel *k)
 {
-	return k->assist <= GK_ASSIST_MIN;
+	return k->assist <= GK_ASSIST_LOGSUMEXP;
 }
 
 static struct val change(const struct kernel *k, struct val v)
@@ -124,6 +125,8 @@ static struct val change(const struct kernel *k, struct val v)
 	struct emitter *m = k->m;
 	struct val zero;
 
+	if (k->shift.id)
+		return emit_one(m, "math.exp", emit_two(m, "arith.subf", v, k->shift));
 	if (k->assist == GK_ASSIST_RECIPROCAL) {
 		struct val one = emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x3ff0000000000000 : 0x3f800000);
 
@@ -233,27 +236,52 @@ static struct val fold_loop(struct kernel *k, const struct place *kept, struct v
 	return all;
 }
 
+/* What a kernel folds by: all of it for one pass. */
+struct ways {
+	struct place kept;
+	struct val lane, is_kept, count;
+};
+
+static struct val pass(struct kernel *k, const struct ways *w, enum gk_assist does)
+{
+	struct val all;
+
+	k->does = does;
+	all = fold_loop(k, &w->kept, w->lane, w->is_kept, w->count);
+	return k->spread.lanes > 1 ? fold_lanes(k, all) : all;
+}
+
+/* Less the greatest first, so that nothing overflows; infinities are left to exp() and log(). */
+static struct val log_sum_exp(struct kernel *k, const struct ways *w)
+{
+	struct emitter *m = k->m;
+	struct val most = pass(k, w, GK_ASSIST_MAX), zero = emit_bits(m, k->wide, TILE, 0), is_finite;
+
+	is_finite = emit_cmp(m, "arith.cmpf one", emit_one(m, "math.absf", most),
+	                     emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x7ff0000000000000 : 0x7f800000));
+	k->shift = emit_select(m, is_finite, most, zero);
+	return emit_two(m, "arith.addf", emit_one(m, "math.log", pass(k, w, GK_ASSIST_SUM)), k->shift);
+}
+
 static void write_kernel(struct kernel *k, const char *name)
 {
 	struct emitter *m = k->m;
-	struct val count, folded, lanes, program, number, lane, is_kept, all, is_first;
-	struct place kept;
+	struct val count, lanes, program, number, all, is_first;
+	struct ways w;
 
 	write_head(k, name);
 	count = emit_count(&k->kept);
-	folded = emit_count(&k->folded);
+	w.count = emit_count(&k->folded);
 	lanes = emit_lanes(m);
 	program = emit_with(m, "arith.muli", emit_resize(m, emit_program(m), GK_IR_I64, true),
 	                    HELPER_TILE / k->spread.lanes);
 	number = emit_two(m, "arith.addi", emit_splat(m, program), lane_of(k, lanes, false));
-	lane = lane_of(k, lanes, true);
-	is_kept = emit_cmp(m, "arith.cmpi slt", number, emit_splat(m, count));
-	kept = emit_place(&k->kept, number, count);
-	all = fold_loop(k, &kept, lane, is_kept, folded);
-	if (k->spread.lanes > 1)
-		all = fold_lanes(k, all);
-	is_first = emit_cmp(m, "arith.cmpi eq", lane, emit_int(m, GK_IR_I64, TILE, 0));
-	emit_store(m, "%dst", helper_memory_kind(k->to), kept.offsets[0], emit_two(m, "arith.andi", is_kept, is_first),
+	w.lane = lane_of(k, lanes, true);
+	w.is_kept = emit_cmp(m, "arith.cmpi slt", number, emit_splat(m, count));
+	w.kept = emit_place(&k->kept, number, count);
+	all = k->assist == GK_ASSIST_LOGSUMEXP ? log_sum_exp(k, &w) : pass(k, &w, k->assist);
+	is_first = emit_cmp(m, "arith.cmpi eq", w.lane, emit_int(m, GK_IR_I64, TILE, 0));
+	emit_store(m, "%dst", helper_memory_kind(k->to), w.kept.offsets[0], emit_two(m, "arith.andi", w.is_kept, is_first),
 	           narrow(k, all));
 	gk_buf_add_text(m->out, "tt.return\n}\n}\n");
 }

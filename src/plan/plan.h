@@ -105,8 +105,15 @@ enum gk_step_op {
 };
 extern const char *const gk_step_names[]; /* "fill" .. "assist", NULL */
 
-/* Arithmetic of the framework that a task may allow (docs/plan.md). The first three fold dimensions into one number. */
-enum gk_assist { GK_ASSIST_SUM, GK_ASSIST_MAX, GK_ASSIST_MIN, GK_ASSIST_ABS, GK_ASSIST_RECIPROCAL };
+/* Arithmetic of the framework that a task may allow (docs/plan.md). The first four fold dimensions into one number. */
+enum gk_assist {
+	GK_ASSIST_SUM,
+	GK_ASSIST_MAX,
+	GK_ASSIST_MIN,
+	GK_ASSIST_LOGSUMEXP,
+	GK_ASSIST_ABS,
+	GK_ASSIST_RECIPROCAL
+};
 extern const char *const gk_assist_names[]; /* "sum" .. "reciprocal", NULL */
 
 struct gk_plan_variant {

@@ -16,7 +16,7 @@ from helper import Tests, capture, source
 tests = Tests()
 test = tests.add
 MAGIC = 0x31574B47
-ALLOWED = ["aten::sum", "aten::amax", "aten::amin", "aten::max", "aten::min", "aten::abs", "aten::reciprocal", "aten::mul"]
+ALLOWED = ["aten::sum", "aten::logsumexp", "aten::amax", "aten::amin", "aten::max", "aten::min", "aten::abs", "aten::reciprocal", "aten::mul"]
 
 
 def receive(file: Any) -> Tuple[Dict[str, Any], List[bytes]]:
@@ -131,6 +131,9 @@ def sums_of_nothing_are_zero() -> None:
     check("x.sum(0)", make(torch.float32, 0, 4))
     check("x.sum()", make(torch.int32, 0))
     check("x.sum(1)", make(torch.float32, 0, 4))
+    check("x.logsumexp(0)", make(torch.float32, 0, 4))
+    check("x.logsumexp(0)", torch.full((3, 2), float("-inf")))
+    check("x.logsumexp(0)", make(torch.float32, 3, 4) * 1e4)
 
 
 @test
@@ -157,8 +160,10 @@ def the_others() -> None:
         check("x.abs()", make(dtype, 4, 5, strides=[1, 4]))
     for dtype in FLOATS:
         check("1.0 / x", make(dtype, 4, 5))
+        check("x.logsumexp(-1)", make(dtype, 4, 600))
+        check("torch.logsumexp(x, (0, 1), keepdim=True)", make(dtype, 4, 50))
     odd = torch.tensor([[1.0, float("nan"), -0.0], [float("-inf"), 3.0, 0.0]])
-    for expression in ("x.amax(1)", "x.amin(0)", "x.abs()", "torch.reciprocal(x)", "x.sum(0)"):
+    for expression in ("x.amax(1)", "x.amin(0)", "x.abs()", "torch.reciprocal(x)", "x.sum(0)", "x.logsumexp(1)", "x.logsumexp(0)"):
         check(expression, odd)
     check("1.0 / x.abs().max()", make(torch.float32, 30, 40))
 

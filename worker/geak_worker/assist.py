@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import torch
 
 # name of the operation -> what the step does
-FOLDS = {"sum": "sum", "max": "max", "amax": "max", "min": "min", "amin": "min"}
+FOLDS = {"sum": "sum", "max": "max", "amax": "max", "min": "min", "amin": "min", "logsumexp": "logsumexp"}
 MAPS = {"abs": "abs", "absolute": "abs", "reciprocal": "reciprocal"}
 OVERLOADS = {"default", "dim_IntList", "out", "IntList_out", "unary_out"}
 FORMS = "of integers or floats of at least 16 bits, each element once, one result without indices, not in place"
@@ -79,6 +79,6 @@ def step_of(func: Any, out: Any, args: Sequence[Any], kwargs: Dict[str, Any]) ->
         return None
     if name in MAPS and (name != "reciprocal" or out.dtype in FLOATS):
         return {"does": MAPS[name], "src": src, "dims": []}
-    if name in FOLDS:
+    if name in FOLDS and (name != "logsumexp" or out.dtype in FLOATS):
         return {"does": FOLDS[name], "src": src, "dims": folded(src, args, kwargs)}
     return None

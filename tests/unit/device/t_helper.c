@@ -393,7 +393,7 @@ static struct gk_plan_step random_assist(struct gk_random *random, enum gk_assis
 	struct gk_plan_view kept, folded;
 
 	step.src = random_view(random, NULL, most, false, from);
-	for (int d = 0; d < step.src.rank && assist <= GK_ASSIST_MIN; d++)
+	for (int d = 0; d < step.src.rank && assist <= GK_ASSIST_LOGSUMEXP; d++)
 		step.dims |= (uint32_t)draw(random, 2) << d;
 	gk_assist_split(&step, &kept, &folded);
 	step.dst = random_view(random, &kept, most, false, to);
@@ -423,7 +423,8 @@ static bool is_close(const struct gk_plan_step *step, const char *name)
 	size_t size = gk_dtype_bytes(step->dst.dtype);
 	double slack = step->dst.dtype == GK_F64 ? 1e-12 : step->dst.dtype == GK_F32 ? 2e-5 : step->dst.dtype == GK_F16 ? 1e-3 : 8e-3;
 
-	if (!gk_dtype_is_float(step->dst.dtype) || step->assist != GK_ASSIST_SUM)
+	if (!gk_dtype_is_float(step->dst.dtype) ||
+	    (step->assist != GK_ASSIST_SUM && step->assist != GK_ASSIST_LOGSUMEXP))
 		return is_same(step->dst.dtype, got, want, name);
 	for (size_t at = 0; at + size <= BYTES; at += size) {
 		double a = gk_dtype_load(step->dst.dtype, got + at), b = gk_dtype_load(step->dst.dtype, want + at);
@@ -513,6 +514,25 @@ static void sums_cast_first(void)
 		is_fine = assist_once(&step, name);
 	}
 	ok(is_fine, "a sum of another dtype casts its elements first");
+}
+
+/* Columns of large numbers, of infinities alone, and of nothing that has a logarithm. */
+static void exponentials_do_not_overflow(void)
+{
+	static const float rows[3][4] = {{9e4f, -INFINITY, 1, 5}, {9e4f, -INFINITY, INFINITY, NAN}, {-9e4f, -INFINITY, -INFINITY, 3}};
+	struct gk_plan_step step = {.op = GK_STEP_ASSIST, .assist = GK_ASSIST_LOGSUMEXP, .dims = 1};
+	struct gk_plan_view folded;
+	char name[GK_HELPER_NAME];
+	float out[4];
+
+	memcpy(source, rows, sizeof rows);
+	step.src = (struct gk_plan_view){.dtype = GK_F32, .rank = 2, .shape = {3, 4}, .strides = {4, 1}};
+	gk_assist_split(&step, &step.dst, &folded);
+	step.dst.strides[0] = 1;
+	ok(assist_once(&step, name), "large and infinite exponents are as plain loops do them");
+	memcpy(out, got, sizeof out);
+	near(out[0], 9e4 + log(2), 0.01, "and do not overflow");
+	ok(out[1] == -INFINITY && out[2] == INFINITY && isnan(out[3]), "infinities stay");
 }
 
 /* The shapes for which lanes are spread in another way, and one whose fold is empty. */
@@ -624,6 +644,7 @@ int main(void)
 	fills_and_ramps();
 	every_assist_is_as_plain_loops_do_it();
 	sums_cast_first();
+	exponentials_do_not_overflow();
 	folds_of_all_sizes();
 	random_fill();
 	flush();

@@ -196,6 +196,8 @@ static void every_target_takes_assists(const char *python)
 		assist(GK_ASSIST_MAX, GK_F32, GK_F32, 3, 1000, 1000),
 		assist(GK_ASSIST_MIN, GK_F64, GK_F64, 1, 100, 1000),
 		assist(GK_ASSIST_MAX, GK_U16, GK_U16, 2, 1000, 100),
+		assist(GK_ASSIST_LOGSUMEXP, GK_F32, GK_F32, 2, 1000, 100),
+		assist(GK_ASSIST_LOGSUMEXP, GK_F64, GK_F64, 1, 10, 100),
 		assist(GK_ASSIST_ABS, GK_F16, GK_F16, 0, 10, 10),
 		assist(GK_ASSIST_RECIPROCAL, GK_F32, GK_F32, 0, 10, 10),
 	};
