@@ -16,17 +16,18 @@ static const struct assist {
 	bool casts;       /* dst may have another dtype than src */
 	bool only_floats; /* dst */
 } assists[] = {
-	[GK_ASSIST_SUM] = {{"sum", NULL}, .folds = true, .casts = true},
-	[GK_ASSIST_MAX] = {{"max", "amax"}, .folds = true},
-	[GK_ASSIST_MIN] = {{"min", "amin"}, .folds = true},
-	[GK_ASSIST_LOGSUMEXP] = {{"logsumexp", NULL}, .folds = true, .only_floats = true},
-	[GK_ASSIST_ABS] = {{"abs", "absolute"}},
-	[GK_ASSIST_RECIPROCAL] = {{"reciprocal", NULL}, .only_floats = true},
+	[GK_ASSIST_SUM] = {.schemas = {"sum"}, .folds = true, .casts = true},
+	[GK_ASSIST_MAX] = {.schemas = {"max", "amax"}, .folds = true},
+	[GK_ASSIST_MIN] = {.schemas = {"min", "amin"}, .folds = true},
+	[GK_ASSIST_LOGSUMEXP] = {.schemas = {"logsumexp"}, .folds = true, .only_floats = true},
+	[GK_ASSIST_ABS] = {.schemas = {"abs", "absolute"}},
+	[GK_ASSIST_RECIPROCAL] = {.schemas = {"reciprocal"}, .only_floats = true},
 };
 
 /* ---- what it may be ---- */
 
-/* An overload is another way to call the same thing: a permission for one is a permission for what it computes. */
+/* An overload is another way to call the same thing: a permission for one is a permission for what it
+ * computes. */
 static bool is_schema(const char *name, const char *wanted)
 {
 	size_t size;
@@ -81,7 +82,8 @@ static int check_views(const struct gk_node *at, const struct gk_plan_step *step
 		return gk_node_fail(at, e, "src repeats elements, which is for copies only");
 	if (gk_plan_extents_meet(&step->src, &step->dst) && !gk_plan_view_is_same(&step->src, &step->dst))
 		return gk_node_fail(at, e, "src and dst overlap");
-	if ((step->assist == GK_ASSIST_MAX || step->assist == GK_ASSIST_MIN) && gk_plan_view_count(&folded) == 0 && gk_plan_view_count(&kept) > 0)
+	if ((step->assist == GK_ASSIST_MAX || step->assist == GK_ASSIST_MIN) &&
+	    gk_plan_view_count(&folded) == 0 && gk_plan_view_count(&kept) > 0)
 		return gk_node_fail(at, e, "there is no %s of nothing", gk_assist_names[step->assist]);
 	return 0;
 }
@@ -111,7 +113,8 @@ int gk_plan_read_assist(const struct gk_node *at, struct gk_plan *plan, struct g
                         struct gk_err *e)
 {
 	static const char *const keys[] = {"op", "does", "dst", "src", "dims", "line", NULL};
-	struct gk_node does = gk_node_key(at, "does"), dst = gk_node_key(at, "dst"), src = gk_node_key(at, "src");
+	struct gk_node does = gk_node_key(at, "does"), dst = gk_node_key(at, "dst"),
+		       src = gk_node_key(at, "src");
 	struct gk_node dims = gk_node_key(at, "dims"), line = gk_node_key(at, "line");
 	int64_t number = 0;
 	int index = 0;

@@ -76,8 +76,9 @@ void gk_helper_fold(const struct gk_plan_step *step, struct gk_helper_fold *fold
 
 struct kernel {
 	struct emitter *m;
-	enum gk_assist assist, does; /* does: what the pass that is written folds: sums, greatest or least numbers */
-	struct val shift;            /* of exp(element - shift), where it has an id */
+	enum gk_assist assist,
+		does;     /* does: what the pass that is written folds: sums, greatest or least numbers */
+	struct val shift; /* of exp(element - shift), where it has an id */
 	enum gk_dtype from, to;
 	enum gk_ir_kind wide; /* what it computes in */
 	struct spread spread;
@@ -128,7 +129,8 @@ static struct val change(const struct kernel *k, struct val v)
 	if (k->shift.id)
 		return emit_one(m, "math.exp", emit_two(m, "arith.subf", v, k->shift));
 	if (k->assist == GK_ASSIST_RECIPROCAL) {
-		struct val one = emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x3ff0000000000000 : 0x3f800000);
+		struct val one =
+			emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x3ff0000000000000 : 0x3f800000);
 
 		return emit_two(m, k->wide == GK_IR_F64 ? "arith.divf" : "tt.precise_divf", one, v);
 	}
@@ -168,16 +170,20 @@ static struct val fold_lanes(const struct kernel *k, struct val v)
 
 	m->last_id += 4;
 	all = emit_new(m, k->wide, TILE);
-	gk_buf_printf(m->out, "%%v%d = tt.reshape %%v%d : %s -> tensor<%dx%dx%s>\n", id + 1, v.id, tile, rows, columns, kind);
+	gk_buf_printf(m->out, "%%v%d = tt.reshape %%v%d : %s -> tensor<%dx%dx%s>\n", id + 1, v.id, tile, rows,
+	              columns, kind);
 	gk_buf_printf(m->out,
-	              "%%v%d = \"tt.reduce\"(%%v%d) <{axis = %d : i32}> ({\n^bb0(%%a: %s, %%b: %s):\n%%c = %s %%a, %%b : %s\n"
+	              "%%v%d = \"tt.reduce\"(%%v%d) <{axis = %d : i32}> ({\n^bb0(%%a: %s, %%b: %s):\n%%c = "
+	              "%s %%a, %%b : %s\n"
 	              "tt.reduce.return %%c : %s\n}) : (tensor<%dx%dx%s>) -> tensor<%dx%s>\n",
 	              id + 2, id + 1, axis, kind, kind, op, kind, kind, rows, columns, kind, each, kind);
-	gk_buf_printf(m->out, "%%v%d = tt.expand_dims %%v%d {axis = %d : i32} : tensor<%dx%s> -> tensor<%dx%dx%s>\n", id + 3,
-	              id + 2, axis, each, kind, axis ? each : 1, axis ? 1 : each, kind);
-	gk_buf_printf(m->out, "%%v%d = tt.broadcast %%v%d : tensor<%dx%dx%s> -> tensor<%dx%dx%s>\n", id + 4, id + 3,
-	              axis ? each : 1, axis ? 1 : each, kind, rows, columns, kind);
-	gk_buf_printf(m->out, "%%v%d = tt.reshape %%v%d : tensor<%dx%dx%s> -> %s\n", all.id, id + 4, rows, columns, kind, tile);
+	gk_buf_printf(m->out,
+	              "%%v%d = tt.expand_dims %%v%d {axis = %d : i32} : tensor<%dx%s> -> tensor<%dx%dx%s>\n",
+	              id + 3, id + 2, axis, each, kind, axis ? each : 1, axis ? 1 : each, kind);
+	gk_buf_printf(m->out, "%%v%d = tt.broadcast %%v%d : tensor<%dx%dx%s> -> tensor<%dx%dx%s>\n", id + 4,
+	              id + 3, axis ? each : 1, axis ? 1 : each, kind, rows, columns, kind);
+	gk_buf_printf(m->out, "%%v%d = tt.reshape %%v%d : tensor<%dx%dx%s> -> %s\n", all.id, id + 4, rows,
+	              columns, kind, tile);
 	return all;
 }
 
@@ -211,7 +217,8 @@ static struct val next_value(struct kernel *k, const struct place *kept, struct 
                              struct val is_kept, struct val first)
 {
 	struct emitter *m = k->m;
-	struct val mask = emit_two(m, "arith.andi", is_kept, emit_cmp(m, "arith.cmpi slt", number, emit_splat(m, count)));
+	struct val mask = emit_two(m, "arith.andi", is_kept,
+	                           emit_cmp(m, "arith.cmpi slt", number, emit_splat(m, count)));
 	struct place p = emit_place(&k->folded, number, count);
 	struct val at = emit_two(m, "arith.addi", kept->offsets[1], p.offsets[0]);
 	struct val v = change(k, widen(k, emit_load(m, "%src", helper_memory_kind(k->from), at, mask)));
@@ -224,12 +231,17 @@ static struct val fold_loop(struct kernel *k, const struct place *kept, struct v
 {
 	struct emitter *m = k->m;
 	struct val first = first_value(k), from = emit_int(m, GK_IR_I64, SCALAR, 0);
-	struct val step = emit_int(m, GK_IR_I64, SCALAR, k->spread.lanes), index = emit_new(m, GK_IR_I64, SCALAR);
+	struct val step = emit_int(m, GK_IR_I64, SCALAR, k->spread.lanes),
+		   index = emit_new(m, GK_IR_I64, SCALAR);
 	struct val so_far = emit_new(m, k->wide, TILE), all = emit_new(m, k->wide, TILE), next;
 
-	gk_buf_printf(m->out, "%%v%d = scf.for %%v%d = %%v%d to %%v%d step %%v%d iter_args(%%v%d = %%v%d) -> (%s) : i64 {\n",
-	              all.id, index.id, from.id, count.id, step.id, so_far.id, first.id, emit_type(k->wide, TILE));
-	next = next_value(k, kept, emit_two(m, "arith.addi", emit_splat(m, index), lane), count, is_kept, first);
+	gk_buf_printf(m->out,
+	              "%%v%d = scf.for %%v%d = %%v%d to %%v%d step %%v%d iter_args(%%v%d = %%v%d) -> (%s) : "
+	              "i64 {\n",
+	              all.id, index.id, from.id, count.id, step.id, so_far.id, first.id,
+	              emit_type(k->wide, TILE));
+	next = next_value(k, kept, emit_two(m, "arith.addi", emit_splat(m, index), lane), count, is_kept,
+	                  first);
 	if (folds(k))
 		next = emit_two(m, folding(k), so_far, next);
 	gk_buf_printf(m->out, "scf.yield %%v%d : %s\n}\n", next.id, emit_type(k->wide, TILE));
@@ -257,8 +269,9 @@ static struct val log_sum_exp(struct kernel *k, const struct ways *w)
 	struct emitter *m = k->m;
 	struct val most = pass(k, w, GK_ASSIST_MAX), zero = emit_bits(m, k->wide, TILE, 0), is_finite;
 
-	is_finite = emit_cmp(m, "arith.cmpf one", emit_one(m, "math.absf", most),
-	                     emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x7ff0000000000000 : 0x7f800000));
+	is_finite =
+		emit_cmp(m, "arith.cmpf one", emit_one(m, "math.absf", most),
+	                 emit_bits(m, k->wide, TILE, k->wide == GK_IR_F64 ? 0x7ff0000000000000 : 0x7f800000));
 	k->shift = emit_select(m, is_finite, most, zero);
 	return emit_two(m, "arith.addf", emit_one(m, "math.log", pass(k, w, GK_ASSIST_SUM)), k->shift);
 }
@@ -281,8 +294,8 @@ static void write_kernel(struct kernel *k, const char *name)
 	w.kept = emit_place(&k->kept, number, count);
 	all = k->assist == GK_ASSIST_LOGSUMEXP ? log_sum_exp(k, &w) : pass(k, &w, k->assist);
 	is_first = emit_cmp(m, "arith.cmpi eq", w.lane, emit_int(m, GK_IR_I64, TILE, 0));
-	emit_store(m, "%dst", helper_memory_kind(k->to), w.kept.offsets[0], emit_two(m, "arith.andi", w.is_kept, is_first),
-	           narrow(k, all));
+	emit_store(m, "%dst", helper_memory_kind(k->to), w.kept.offsets[0],
+	           emit_two(m, "arith.andi", w.is_kept, is_first), narrow(k, all));
 	gk_buf_add_text(m->out, "tt.return\n}\n}\n");
 }
 
