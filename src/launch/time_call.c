@@ -109,12 +109,8 @@ int time_wash(struct time_job *job, struct gk_err *e)
 	                                 pointer(sink.at)};
 	uint32_t programs = (uint32_t)(job->rooms.flush_words / GK_HELPER_BLOCK);
 
-	/* Twice: the first may find a multiprocessor that is still being set up for so much shared memory,
-	 * and then gives its programs to the others; at the second all are ready. */
-	for (int i = 0; i < 2; i++)
-		if (job->ops->launch(job->device, job->scrub, job->scrub_programs, scrub, 3, e) < 0)
-			return -1;
-	if (fill_region(job, flush.at, flush.bytes, e) < 0)
+	if (job->ops->launch(job->device, job->scrub, job->scrub_programs, scrub, 3, e) < 0 ||
+	    fill_region(job, flush.at, flush.bytes, e) < 0)
 		return -1;
 	for (uint32_t i = 0; i < job->flushes; i++)
 		if (job->ops->launch(job->device, job->flush, programs, read, 3, e) < 0)

@@ -129,7 +129,7 @@ static void lay_rooms(struct time_job *job, const uint64_t inputs[], uint64_t by
 
 	flush = flush > LEAST_FLUSH ? flush : LEAST_FLUSH;
 	programs = (flush + BLOCK_BYTES - 1) / BLOCK_BYTES;
-	job->scrub_programs = job->limits.multiprocessors ? 4 * job->limits.multiprocessors : USUAL_SCRUBBERS;
+	job->scrub_programs = job->limits.multiprocessors ? 2 * job->limits.multiprocessors : USUAL_SCRUBBERS;
 	r->flush = 0;
 	r->sink = 1;
 	r->witness = 2;
