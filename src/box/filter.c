@@ -37,9 +37,13 @@ static const char *const denied[] = {
 	/* what happens to files of others */
 	"inotify_init", "inotify_init1", "fanotify_mark", "mknod", "mknodat",
 	/* memory that no limit counts, and ways out of the box */
-	"memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open", "mq_unlink", "socket", "connect",
-	"bind", "listen", "accept", "accept4", "move_pages", "migrate_pages", "set_mempolicy_home_node",
+	"memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open", "mq_unlink", "connect", "accept",
+	"accept4", "move_pages", "migrate_pages", "set_mempolicy_home_node",
 };
+
+/* NVIDIA's driver makes no context without a local socket that it binds and listens at, for sharing memory between
+ * processes. Nobody is ever let in. */
+static const char *const denied_without_device[] = {"socket", "bind", "listen"};
 
 /* Only candidates without a device: peers hand over results in memory files, drivers share them with the kernel. */
 static const char *const denied_to_candidates[] = {"memfd_create"};
@@ -97,6 +101,18 @@ static int deny_arguments(scmp_filter_ctx filter)
 	return code | deny_when(filter, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_NE, 0, 0));
 }
 
+/* The one socket that a driver makes: local, and no datagrams, which would reach every socket with a name. */
+static int keep_sockets_in(scmp_filter_ctx filter)
+{
+	enum { LOCAL = 1, IN_SEQUENCE = 5, TYPES = 16 };
+	int code = deny_when(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_NE, LOCAL, 0));
+
+	for (unsigned type = 0; type < TYPES; type++)
+		if (type != IN_SEQUENCE)
+			code |= deny_when(filter, SCMP_SYS(socket), SCMP_A1(SCMP_CMP_MASKED_EQ, TYPES - 1, type));
+	return code;
+}
+
 /* Priority and processors of others; one's own go by 0. By user or group they would be everybody's. */
 static int keep_schedules_in(scmp_filter_ctx filter)
 {
@@ -115,6 +131,8 @@ static int keep_schedules_in(scmp_filter_ctx filter)
 static int deny_all(scmp_filter_ctx filter, const struct box_filter *wanted)
 {
 	if (DENY(denied) < 0 || deny_arguments(filter) != 0)
+		return -1;
+	if (wanted->has_device ? keep_sockets_in(filter) != 0 : DENY(denied_without_device) < 0)
 		return -1;
 	if (!wanted->is_peer && !wanted->has_device && DENY(denied_to_candidates) < 0)
 		return -1;

@@ -117,7 +117,7 @@ static int set_mounts(struct setup *s)
 		show_as_tmp(s->inside->tmp_folder);
 	}
 	/* Where /proc has covered parts (containers) a fresh one is refused; the old one is read-only then. */
-	if (gk_box_mount_proc() == 0)
+	if ((s->inside->nodes ? gk_box_mount_proc_of_driver() : gk_box_mount_proc()) == 0)
 		s->layers |= GK_BOX_HAS_PROC;
 	s->layers |= GK_BOX_HAS_MOUNT;
 	return 0;

@@ -153,6 +153,17 @@ static int allow_devices(int ruleset, uint64_t all)
 	return allow_if_there(ruleset, "/dev/null", (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE) & all);
 }
 
+/* What a driver asks for besides: its own settings, and to name its threads. */
+static int allow_nodes(int ruleset, const char *nodes, uint64_t all)
+{
+	static const char asked[] = "/proc/driver\n/proc/devices\n/proc/modules";
+
+	if (allow_list(ruleset, nodes, (FS_READ_FILE | FS_WRITE_FILE | FS_IOCTL_DEV) & all) < 0 ||
+	    allow_list(ruleset, asked, 0) < 0)
+		return -1;
+	return allow_if_there(ruleset, "/proc/self", all);
+}
+
 static int add_rules(int ruleset, const struct box_paths *paths, uint64_t all)
 {
 	const uint64_t no_nodes =
@@ -165,8 +176,7 @@ static int add_rules(int ruleset, const struct box_paths *paths, uint64_t all)
 	/* A driver names its threads through /proc/self. */
 	if (paths->devices && (allow_if_there(ruleset, "/dev", all) < 0 || allow_if_there(ruleset, "/proc/self", all) < 0))
 		return -1;
-	if (paths->nodes && (allow_list(ruleset, paths->nodes, (FS_READ_FILE | FS_WRITE_FILE | FS_IOCTL_DEV) & all) < 0 ||
-	                     allow_if_there(ruleset, "/proc/self", all) < 0))
+	if (paths->nodes && allow_nodes(ruleset, paths->nodes, all) < 0)
 		return -1;
 	return paths->writable ? allow_list(ruleset, paths->writable, no_nodes) : 0;
 }

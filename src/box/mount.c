@@ -56,8 +56,21 @@ int gk_box_mount_tmp(const char *folder, int64_t bytes)
 	return mount("geak", folder, "tmpfs", MS_NOSUID | MS_NODEV, options);
 }
 
+enum { PROC_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC };
+
 int gk_box_mount_proc(void)
 {
 	/* Read-only: to root of a namespace that maps the real root, /proc/sys would be open. */
-	return mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	return mount("proc", "/proc", "proc", MS_RDONLY | PROC_FLAGS, NULL);
+}
+
+int gk_box_mount_proc_of_driver(void)
+{
+	if (mount("proc", "/proc", "proc", PROC_FLAGS, NULL) < 0)
+		return gk_box_mount_proc();
+	if (mount("/proc/1", "/proc/1", NULL, MS_BIND, NULL) == 0 &&
+	    mount(NULL, "/proc", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | PROC_FLAGS, NULL) == 0)
+		return 0;
+	umount2("/proc", MNT_DETACH); /* never all of it writable */
+	return gk_box_mount_proc();
 }

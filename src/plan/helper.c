@@ -173,7 +173,8 @@ _Static_assert(GK_HELPER_BLOCK == 4096, "the text says so");
  * Shared memory is reached by its address alone. NVIDIA: a variable of the
  * block's own tells where it begins (0 on sm_80, behind 1 KiB of the system's
  * on sm_90, with the block's number in the cluster above), and what the
- * launcher asks for follows it. AMD: it begins at 0.
+ * launcher asks for follows it. AMD: it begins at 0. A scalar asks: of a tensor
+ * each element of a thread would, and each text has a variable of its own.
  *
  * Lanes beyond the end write the last word, the same as its own lane.
  */
@@ -202,8 +203,9 @@ static const char scrub_text[] =
 	"%%fours = arith.constant dense<4> : tensor<256xi32>\n"
 	"%%nones = arith.constant dense<0> : tensor<256xi32>\n"
 	"%%lane = arith.muli %%lanes, %%fours : tensor<256xi32>\n"
-	"%%base = tt.elementwise_inline_asm \"%s\" {constraints = \"%s\", packed_element = 1 : i32, pure = false} "
-	"%%nones : tensor<256xi32> -> tensor<256xi32>\n"
+	"%%begin = tt.elementwise_inline_asm \"%s\" {constraints = \"%s\", packed_element = 1 : i32, pure = false} "
+	"%%zero : i32 -> i32\n"
+	"%%base = tt.splat %%begin : i32 -> tensor<256xi32>\n"
 	"%%all = scf.for %%at = %%zero to %%end step %%step iter_args(%%so_far = %%nones) -> (tensor<256xi32>) : i32 {\n"
 	"%%ats = tt.splat %%at : i32 -> tensor<256xi32>\n"
 	"%%wish = arith.addi %%ats, %%lane : tensor<256xi32>\n"

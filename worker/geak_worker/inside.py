@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from typing import Any, Dict, List
 
 from .box import BoxError, LibraryBox, Limits, PlainBox
@@ -92,6 +93,9 @@ def main(box: "LibraryBox | PlainBox", kind: str, request: Dict[str, Any], fds: 
         os.write(ready, b"ok")
         os.close(ready)
         code = _capture(request, source, result, build) if kind == "capture" else _real(box, request, source, result, data)
+    except BaseException:  # what runs a candidate failed, not the candidate: nobody else would say so
+        traceback.print_exc()
+        _flush()
     finally:
         os._exit(code)
 

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ struct outcome {
 };
 
 static const char *tmp_folder;
+static const char *nodes; /* of a device, for who has one */
 static char victim[64]; /* a file of ours that nobody may change */
 static char words[256];
 static bool is_plain; /* as in a container without CAP_SYS_ADMIN */
@@ -64,6 +66,7 @@ static void be_inside(int notify, int report, void (*scenario)(void))
 	                               .notify_fd = notify,
 	                               .tmp_folder = tmp_folder,
 	                               .group = -1,
+	                               .nodes = nodes,
 	                               .cpu_s = 20,
 	                               .memory_bytes = ADDRESS_SANITIZER ? 0 : (int64_t)1 << 30,
 	                               .file_bytes = 1 << 20,
@@ -277,6 +280,36 @@ static void segfault(void)
 	*(volatile int *)(uintptr_t)sysconf(_SC_PAGESIZE) = 1; /* mmap_min_addr keeps it unmapped */
 }
 
+/* As a driver does: a thread is named through /proc, and the rest of it stays as it is. */
+static void name_a_thread(void)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/task/%ld/comm", syscall(SYS_gettid));
+	fd = open(path, O_WRONLY);
+	MUST(40, fd >= 0 && write(fd, "named", 5) == 5);
+	MUST(41, open("/proc/sys/vm/drop_caches", O_WRONLY) == -1);
+	MUST(42, open("/proc/sys/kernel/hostname", O_WRONLY) == -1);
+	MUST(43, open("/proc/sysrq-trigger", O_WRONLY) == -1);
+	MUST(44, open("/dev/null", O_RDWR) >= 0);
+}
+
+/* Its driver listens at a socket; that is the only one. */
+static void listen_as_a_driver(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "\0geak-t-inside"};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	MUST(50, fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0);
+	MUST(51, REFUSED(connect(fd, (struct sockaddr *)&at, sizeof at), EPERM));
+	MUST(52, REFUSED(accept(fd, NULL, NULL), EPERM));
+	MUST(53, REFUSED(socket(AF_UNIX, SOCK_DGRAM, 0), EPERM));
+	MUST(54, REFUSED(socket(AF_UNIX, SOCK_STREAM, 0), EPERM));
+	MUST(55, REFUSED(socket(AF_INET, SOCK_SEQPACKET, 0), EPERM));
+	MUST(56, REFUSED(socket(AF_INET6, SOCK_STREAM, 0), EPERM));
+}
+
 /* ---- tests ---- */
 
 static void expect_clean(const char *name, const struct outcome *o)
@@ -321,6 +354,24 @@ static void test_tier(void)
 	ok(o.stub.signaled && o.stub.code == SIGSEGV, "a segmentation fault is reported as one");
 	o = play(spin, (struct gk_box_stub){.wall_ms = 200});
 	ok(o.stub.signaled && o.stub.code == SIGKILL && o.stub.timed_out, "an endless loop ends at the deadline");
+}
+
+static void test_driver(void)
+{
+	struct outcome o;
+
+	nodes = "/dev/null";
+	o = play(listen_as_a_driver, (struct gk_box_stub){0});
+	if (o.layers & GK_BOX_HAS_SECCOMP)
+		expect_clean("who has a device can listen as its driver does, and reach nobody", &o);
+	else
+		skip("sockets of who has a device", "no seccomp here");
+	o = play(name_a_thread, (struct gk_box_stub){0});
+	nodes = NULL;
+	if (o.layers & GK_BOX_HAS_LANDLOCK)
+		expect_clean("who has a device can name threads, and write nothing else of /proc", &o);
+	else
+		skip("/proc of who has a device", "no Landlock here");
 }
 
 static void test_creations(void)
@@ -391,12 +442,14 @@ int main(void)
 	snprintf(victim, sizeof victim, "/tmp/geak-t-victim-%d", (int)getpid());
 	close(open(victim, O_WRONLY | O_CREAT, 0600));
 	test_tier();
+	test_driver();
 	test_creations();
 	test_memory();
 	test_disk();
 	is_plain = true;
 	printf("# without CAP_SYS_ADMIN\n");
 	test_tier();
+	test_driver();
 	test_creations();
 	test_disk();
 	unlink(victim);

@@ -68,6 +68,15 @@ static struct {
 	bool is_right;
 } got;
 
+/* One variable behind what the system keeps (1 KiB on sm_90): with two, lanes would count from different beginnings,
+ * and some words of each KiB would not be written. */
+static bool has_one_beginning(const struct gk_time_helper *helper)
+{
+	uint32_t bytes = helper->object->static_shared % 1024;
+
+	return strcmp(helper->name, "scrub") != 0 || bytes == 0 || bytes == GK_HELPER_SCRUB_STATIC;
+}
+
 static void told(void *ctx, const struct gk_helpers_result *r)
 {
 	size_t at = 0;
@@ -81,7 +90,7 @@ static void told(void *ctx, const struct gk_helpers_result *r)
 	for (size_t i = 0; i < r->count; i++) {
 		at += (size_t)snprintf(got.names + at, sizeof got.names - at, "%s ", r->helpers[i].name);
 		got.is_right = got.is_right && strcmp(r->helpers[i].object->name, r->helpers[i].name) == 0 &&
-		               r->helpers[i].size >= 4;
+		               r->helpers[i].size >= 4 && has_one_beginning(&r->helpers[i]);
 	}
 }
 
