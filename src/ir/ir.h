@@ -280,6 +280,8 @@ void gk_ir_free(struct gk_ir *module);
 
 /* Canonical text that Triton reads; equal modules give equal text, and reading it gives an equal module. */
 void gk_ir_print(const struct gk_ir *module, struct gk_buf *out);
+/* The same without its tt.print operations: text for the compilers, of kernels that compute the same and say nothing. */
+void gk_ir_print_silent(const struct gk_ir *module, struct gk_buf *out);
 void gk_ir_print_type(const struct gk_ir *module, uint32_t type, struct gk_buf *out);
 
 /* By name, without "tt.func"; GK_IR_NONE when absent. */

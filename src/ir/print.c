@@ -14,6 +14,7 @@ struct printer {
 	struct gk_map texts; /* body of a location -> number of its alias */
 	struct gk_buf aliases;
 	int depth;
+	bool is_silent; /* without tt.print, which has no results: no value and no other operation refers to one */
 };
 
 #define put(p, ...) gk_buf_printf((p)->out, __VA_ARGS__)
@@ -782,7 +783,8 @@ static void put_region(struct printer *p, uint32_t region, bool with_args)
 
 		put_block_head(p, block, i, with_args);
 		for (uint32_t k = block->first; k < block->end; k = p->m->ops[k].end)
-			put_op(p, &p->m->ops[k]);
+			if (!p->is_silent || p->m->ops[k].code != GK_IR_TT_PRINT)
+				put_op(p, &p->m->ops[k]);
 	}
 	p->depth--;
 	put_indent(p);
@@ -831,10 +833,10 @@ static void name_values(struct printer *p)
 			p->names[i] = args++;
 }
 
-void gk_ir_print(const struct gk_ir *module, struct gk_buf *out)
+static void print_module(const struct gk_ir *module, bool is_silent, struct gk_buf *out)
 {
 	gk_buf_auto body = GK_BUF_INIT;
-	struct printer p = {.m = module, .out = &body};
+	struct printer p = {.m = module, .out = &body, .is_silent = is_silent};
 
 	p.names = gk_alloc_array(module->value_count + 1, sizeof *p.names);
 	p.locs = gk_alloc_array(module->loc_count + 1, sizeof *p.locs);
@@ -851,4 +853,14 @@ void gk_ir_print(const struct gk_ir *module, struct gk_buf *out)
 	gk_map_release(&p.texts);
 	free(p.names);
 	free(p.locs);
+}
+
+void gk_ir_print(const struct gk_ir *module, struct gk_buf *out)
+{
+	print_module(module, false, out);
+}
+
+void gk_ir_print_silent(const struct gk_ir *module, struct gk_buf *out)
+{
+	print_module(module, true, out);
 }

@@ -269,10 +269,24 @@ static void add_note(struct gk_verdict *v, const char *text)
 	json_array_append_new(v->notes, string ? string : json_string("(a note that is not UTF-8)"));
 }
 
+static bool prints(const struct gk_cascade *c)
+{
+	for (size_t i = 0; i < c->lowerings.count; i++) {
+		const struct gk_ir *ir = c->lowerings.items[i]->x.ir;
+
+		if (ir && ir->code_uses[GK_IR_TT_PRINT] > 0)
+			return true;
+	}
+	return false;
+}
+
 static void add_printed(struct gk_cascade *c)
 {
 	gk_buf_auto words = GK_BUF_INIT;
 
+	if (c->setup.on_gpu && prints(c))
+		add_note(&c->verdict, "device_print: left out of the kernels that were executed and timed; it changes nothing of "
+		                      "what they compute");
 	for (size_t i = 0; i < c->trials.count; i++) {
 		if (!c->trials.items[i]->printed)
 			continue;

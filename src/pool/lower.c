@@ -230,7 +230,8 @@ static int make_text(struct lower_job *l, const struct gk_ir *ir, struct gk_err 
 {
 	gk_buf_auto text = GK_BUF_INIT;
 
-	gk_ir_print(ir, &text);
+	/* what a kernel prints would be fetched by the driver outside of the events: its time would not be the kernel's */
+	gk_ir_print_silent(ir, &text);
 	gk_hash_hex(gk_buf_text(&text), text.size, l->text_hash);
 	l->text_fd = gk_memfd_from("ttir", gk_buf_text(&text), text.size, e);
 	return l->text_fd < 0 ? -1 : 0;

@@ -31,6 +31,17 @@ is "$(result '[k["name"] for k in r["kernels"]][:1], all(0 < k["occupancy"]["war
 	"['flip_kernel'] True" "names and occupancy stand in the verdict"
 ok "code objects are kept below XDG_CACHE_HOME" test -n "$(find "$T/cache/geak/lowered" -type f)"
 
+# ---- what kernels print is not compiled ----
+
+for target in gfx942 sm_90; do
+	XDG_CACHE_HOME=$T/silent-$target run geak capture tests/data/lowering/prints.py --task starter/row_softmax --target $target --case M=4,N=8
+	out_has "lowered for $target" "a kernel that prints is lowered for $target"
+	out_has "softmax_kernel prints" "which is told"
+	ok "there is an object" test -n "$(find "$T/silent-$target/geak/lowered" -type f)"
+	is "$(find "$T/silent-$target/geak/lowered" -type f -exec grep -alE 'vprintf|printfFormat|hostcall' {} +)" "" \
+		"and nothing in it prints"
+done
+
 # ---- candidates that another target refuses ----
 
 run geak eval starter/row_softmax -c tests/data/lowering/tuned.py --target gfx942 --json --seed 4

@@ -46,10 +46,35 @@ static int is_same(const struct gk_ir *a, const struct gk_ir *b)
 	return same;
 }
 
+/* ---- without what kernels print ---- */
+
+static struct gk_ir *silenced(const struct gk_ir *module)
+{
+	gk_buf_auto text = GK_BUF_INIT;
+	struct gk_err e = {0};
+	struct gk_ir *again;
+
+	gk_ir_print_silent(module, &text);
+	again = gk_ir_read("silent", gk_buf_text(&text), text.size, &e);
+	if (!again)
+		printf("# %s\n", e.text);
+	return again;
+}
+
+/* As many operations of every code, but those that print. */
+static int is_silent_copy(const struct gk_ir *module, const struct gk_ir *again)
+{
+	int same = again != NULL;
+
+	for (int code = 0; same && code < GK_IR_CODE_COUNT; code++)
+		same = again->code_uses[code] == (code == GK_IR_TT_PRINT ? 0 : module->code_uses[code]);
+	return same;
+}
+
 /* Reading what was printed gives the same module, and printing that the same text. */
 static void check_round_trip(const char *name)
 {
-	struct gk_ir *module = read_file(name), *again = NULL;
+	struct gk_ir *module = read_file(name), *again = NULL, *silent = module ? silenced(module) : NULL;
 	gk_buf_auto first = GK_BUF_INIT;
 	gk_buf_auto second = GK_BUF_INIT;
 	struct gk_err e = {0};
@@ -68,6 +93,56 @@ static void check_round_trip(const char *name)
 	                strcmp(gk_buf_text(&first), gk_buf_text(&second)) == 0,
 	        behaviour))
 		printf("# %s\n", e.text);
+	snprintf(behaviour, sizeof behaviour, "%s is the same without what it prints", name);
+	ok(module && is_silent_copy(module, silent), behaviour);
+	gk_ir_free(module);
+	gk_ir_free(again);
+	gk_ir_free(silent);
+}
+
+static const char talkative[] =
+	"module {\n"
+	"  tt.func public @k(%p: !tt.ptr<i32>, %n: i32) attributes {noinline = false} {\n"
+	"    %c0 = arith.constant 0 : i32\n"
+	"    %c1 = arith.constant 1 : i32\n"
+	"    %some = arith.cmpi sgt, %n, %c0 : i32\n"
+	"    tt.print \" no operands: \" {hex = false, isSigned = array<i32>}\n"
+	"    scf.if %some {\n"
+	"      tt.print \" tt.print \\22} else {\\22 \" {hex = false, isSigned = array<i32: 1>} : %n : i32\n"
+	"    } else {\n"
+	"      tt.print \" two: \" {hex = true,\n"
+	"        isSigned = array<i32: 1, 1>} : %n,\n"
+	"        %c1 : i32,\n"
+	"        i32\n"
+	"    }\n"
+	"    scf.for %i = %c0 to %n step %c1 : i32 {\n"
+	"      %q = tt.addptr %p, %i : !tt.ptr<i32>, i32\n"
+	"      %v = tt.load %q : !tt.ptr<i32>\n"
+	"      tt.print \" v: \" {hex = false, isSigned = array<i32: 1>} : %v : i32\n"
+	"    }\n"
+	"    scf.for %i = %c0 to %n step %c1 : i32 {\n"
+	"      tt.print \" i: \" {hex = false, isSigned = array<i32: 1>} : %i : i32\n"
+	"    }\n"
+	"    tt.store %p, %n : !tt.ptr<i32>\n"
+	"    tt.return\n"
+	"  }\n"
+	"}\n";
+
+static void check_silence(void)
+{
+	struct gk_err e = {0};
+	struct gk_ir *module = gk_ir_read("talkative", talkative, strlen(talkative), &e), *again = NULL;
+	gk_buf_auto text = GK_BUF_INIT;
+
+	if (!ok(module != NULL, "a kernel that prints is read")) {
+		printf("# %s\n", e.text);
+		return;
+	}
+	is_int(module->code_uses[GK_IR_TT_PRINT], 5, "with all that it prints");
+	gk_ir_print_silent(module, &text);
+	ok(!strstr(gk_buf_text(&text), "print"), "printed for the compilers it prints nothing");
+	again = silenced(module);
+	ok(is_silent_copy(module, again), "what becomes empty of it is read again, and nothing else is missing");
 	gk_ir_free(module);
 	gk_ir_free(again);
 }
@@ -221,6 +296,7 @@ static void check_places(void)
 int main(void)
 {
 	check_files();
+	check_silence();
 	check_softmax();
 	check_constants();
 	check_blocks();

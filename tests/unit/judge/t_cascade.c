@@ -250,6 +250,31 @@ static void kernels_are_lowered_for_other_targets(void)
 	gk_verdict_release(&v);
 }
 
+static void prints_are_left_out_on_a_gpu(void)
+{
+	static const char good[] = ADD_GOOD, print[] =
+		 "    tt.print \" n: \" {hex = false, isSigned = array<i32: 1>} : %n : i32 loc(#loc1)\n";
+	struct world here = {.bad_case = -1},
+		     gpu = {.target = "sm_90", .on_gpu = true, .bad_case = -1};
+	gk_buf_auto text = GK_BUF_INIT;
+	struct gk_verdict v = judge(&gpu, 2);
+	const char *at = strstr(good, "    %pid");
+
+	ok(!note_of(&v, "device_print: left out")[0], "a kernel that prints nothing gets no note of it");
+	gk_verdict_release(&v);
+	gk_buf_add(&text, good, (size_t)(at - good));
+	gk_buf_add_text(&text, print);
+	gk_buf_add_text(&text, at);
+	set_kernel(gk_buf_text(&text));
+	v = judge(&gpu, 2);
+	ok(v.outcome == GK_PASS && note_of(&v, "device_print: left out")[0], "one that prints passes, and what is left out is told");
+	gk_verdict_release(&v);
+	v = judge(&here, 2);
+	ok(v.outcome == GK_PASS && !note_of(&v, "device_print: left out")[0], "the machine prints what it is told to");
+	gk_verdict_release(&v);
+	set_kernel(ADD_GOOD);
+}
+
 static void what_does_not_compile_fails_the_call(void)
 {
 	struct world mlir = {.target = "sm_90",
@@ -405,6 +430,7 @@ int main(void)
 	failures_of_ours_are_infra();
 	seeds_are_secret_and_shared();
 	kernels_are_lowered_for_other_targets();
+	prints_are_left_out_on_a_gpu();
 	what_does_not_compile_fails_the_call();
 	configurations_that_do_not_compile_are_left_out();
 	special_values_have_a_round();

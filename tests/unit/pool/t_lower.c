@@ -60,7 +60,7 @@ static void close_pool(void)
 
 static struct {
 	int calls, pids[16];
-	bool failed, made, timed_out, cached;
+	bool failed, made, timed_out, cached, prints;
 	char words[1024];
 	struct gk_object object;
 	size_t size;
@@ -76,6 +76,7 @@ static void lowered(void *ctx, const struct gk_lower_result *r)
 	got.timed_out = r->timed_out;
 	got.cached = r->cached;
 	got.size = r->size;
+	got.prints = r->code && memmem(r->code, r->size, "tt.print", strlen("tt.print"));
 	snprintf(got.words, sizeof got.words, "%s", words);
 	if (r->object) {
 		got.object = *r->object;
@@ -140,6 +141,25 @@ static void test_answers(void)
 	lower("no code");
 	said("0 blobs", true, "and its code");
 	close_pool();
+}
+
+/* The fake worker's code holds the text that it was sent. */
+static void test_prints(void)
+{
+	static const char text[] =
+		"module {\n  tt.func public @k(%n: i32) attributes {noinline = false} {\n"
+		"    tt.print \" n: \" {hex = false, isSigned = array<i32: 1>} : %n : i32\n    tt.return\n  }\n}\n";
+	struct gk_ir *add = ir;
+	struct gk_err e;
+
+	ir = gk_ir_read("prints", text, strlen(text), &e);
+	open_pool("a", (struct gk_pool_options){.lowered_bytes = -1});
+	lower("fine");
+	ok(got.made && got.size > 8 && !got.prints, "compilers get kernels without what they print");
+	is_text(got.object.ttir, HASH, "whose objects are of the plan's module");
+	close_pool();
+	gk_ir_free(ir);
+	ir = add;
 }
 
 static void test_several_workers(void)
@@ -377,6 +397,7 @@ int main(void)
 	loop = gk_loop_new(&e);
 	ir = gk_ir_read("add", ADD_GOOD, strlen(ADD_GOOD), &e);
 	test_answers();
+	test_prints();
 	test_several_workers();
 	test_known();
 	test_ceiling();
