@@ -467,6 +467,47 @@ static int find_suite(struct eval *eval, const char *target, struct gk_err *e)
 	return eval->suite ? 0 : -1;
 }
 
+/* What the command line said, beside what is in struct eval. */
+struct given {
+	struct gk_evaluator_options options;
+	struct gk_batch batch;
+	int64_t seed, rounds, jobs;
+	int containment, evidence;
+	bool contained, end_to_end;
+};
+
+static int read_options(struct eval *eval, struct given *given, int *argc, char **argv, struct gk_err *e)
+{
+	const struct gk_option table[] = {
+		{'c', "candidate", GK_OPTION_TEXT, "FILE|DIR|-", "what to judge (default: the references)",
+	         .value = &eval->candidate},
+		{0, "json", GK_OPTION_FLAG, NULL, "one JSON object at the end (docs/verdict.md)", .value = &eval->json},
+		{0, "jsonl", GK_OPTION_FLAG, NULL, "one JSON line for each verdict as it comes", .value = &eval->jsonl},
+		{0, "batch", GK_OPTION_TEXT, "FILE|-", "a candidate a line: {\"id\", \"task\", \"source\" or \"path\"}",
+	         .value = &given->batch.input},
+		{0, "out", GK_OPTION_TEXT, "FILE", "of --batch: where answers go; what stands there is not judged again",
+	         .value = &given->batch.output},
+		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...", .value = &given->options.target},
+		{0, "seed", GK_OPTION_INT, "N", "draw inputs reproducibly instead of secretly", &given->seed, 0, INT64_MAX, NULL},
+		{0, "rounds", GK_OPTION_INT, "N", "inputs per case (3)", &given->rounds, 1, 100, NULL},
+		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
+	         .value = &given->containment, .choices = gk_containment_names},
+		{0, "evidence", GK_OPTION_CHOICE, "KIND", "any, or sealed: nothing is judged contained",
+	         .value = &given->evidence, .choices = gk_evidence_wanted_names},
+		{0, "contained", GK_OPTION_FLAG, NULL, "run each pass for real as well: it must do what its plan says",
+	         .value = &given->contained},
+		{0, "end-to-end", GK_OPTION_FLAG, NULL, "time calls for real, Python and Triton's dispatch included",
+	         .value = &given->end_to_end},
+		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", &given->jobs, 1, 256, NULL},
+		{0, "no-timing", GK_OPTION_FLAG, NULL, "correctness alone: nothing is timed", .value = &given->options.skip_perf},
+		{0, "samples", GK_OPTION_TEXT, "FILE", "write the raw times as JSON (docs/timing.md)", .value = &eval->samples},
+		{0, "launcher", GK_OPTION_TEXT, "COMMAND", "what serves a GPU elsewhere: 'ssh HOST geak launcher'",
+	         .value = &given->options.launcher},
+		{0}};
+
+	return gk_options_read(&help, table, argc, argv, e);
+}
+
 static int check_options(const struct eval *eval, const struct gk_batch *batch, struct gk_err *e)
 {
 	if (eval->json && eval->jsonl)
@@ -478,73 +519,50 @@ static int check_options(const struct eval *eval, const struct gk_batch *batch, 
 	return 0;
 }
 
+static void finish_options(struct given *given)
+{
+	struct gk_evaluator_options *options = &given->options;
+
+	options->rounds = (int)given->rounds;
+	options->parallel = (int)given->jobs;
+	options->sealed_only = given->evidence == GK_EVIDENCE_SEALED_ONLY;
+	options->confirm_one_in = given->contained;
+	options->end_to_end = given->end_to_end ? END_TO_END_CALLS : 0;
+	gk_batch_secret(given->seed, options->secret);
+}
+
+static int eval_target(struct eval *eval, const char *target, const struct gk_evaluator_options *options,
+                       struct gk_err *e)
+{
+	int done, code;
+
+	gk_term_init(&eval->term, stdout);
+	if (eval->samples)
+		eval->kept = json_array();
+	done = find_suite(eval, target, e);
+	if (done == 0)
+		done = run_eval(eval, options, e);
+	code = exit_code(eval);
+	eval_release(eval);
+	return done < 0 ? -1 : code;
+}
+
 int gk_cmd_eval(int argc, char **argv, struct gk_err *e)
 {
 	struct eval eval = {0};
-	struct gk_evaluator_options options = {.target = "auto"};
-	int64_t seed = -1, rounds = 0, jobs = 0;
-	int containment = GK_CONTAIN_AUTO, evidence = GK_EVIDENCE_ANY;
-	bool contained = false, end_to_end = false;
-	struct gk_batch batch = {0};
-	const struct gk_option table[] = {
-		{'c', "candidate", GK_OPTION_TEXT, "FILE|DIR|-", "what to judge (default: the references)",
-	         .value = &eval.candidate},
-		{0, "json", GK_OPTION_FLAG, NULL, "one JSON object at the end (docs/verdict.md)",
-	         .value = &eval.json},
-		{0, "jsonl", GK_OPTION_FLAG, NULL, "one JSON line for each verdict as it comes",
-	         .value = &eval.jsonl},
-		{0, "batch", GK_OPTION_TEXT, "FILE|-", "a candidate a line: {\"id\", \"task\", \"source\" or \"path\"}",
-	         .value = &batch.input},
-		{0, "out", GK_OPTION_TEXT, "FILE", "of --batch: where answers go; what stands there is not judged again",
-	         .value = &batch.output},
-		{'t', "target", GK_OPTION_TEXT, "ARCH", "auto, cpu, sm_90, gfx942, ...",
-	         .value = &options.target},
-		{0, "seed", GK_OPTION_INT, "N", "draw inputs reproducibly instead of secretly",
-	         .value = &seed, .min = 0, .max = INT64_MAX},
-		{0, "rounds", GK_OPTION_INT, "N", "inputs per case (3)", .value = &rounds, .min = 1,
-	         .max = 100},
-		{0, "containment", GK_OPTION_CHOICE, "LEVEL", "auto, or strict: every layer of the sandbox, or nothing runs",
-	         .value = &containment, .choices = gk_containment_names},
-		{0, "evidence", GK_OPTION_CHOICE, "KIND", "any, or sealed: nothing is judged contained",
-	         .value = &evidence, .choices = gk_evidence_wanted_names},
-		{0, "contained", GK_OPTION_FLAG, NULL, "run each pass for real as well: it must do what its plan says",
-	         .value = &contained},
-		{0, "end-to-end", GK_OPTION_FLAG, NULL, "time calls for real, Python and Triton's dispatch included",
-	         .value = &end_to_end},
-		{'j', "jobs", GK_OPTION_INT, "N", "candidates at once (number of cores)", .value = &jobs,
-	         .min = 1, .max = 256},
-		{0, "no-timing", GK_OPTION_FLAG, NULL, "correctness alone: nothing is timed",
-	         .value = &options.skip_perf},
-		{0, "samples", GK_OPTION_TEXT, "FILE", "write the raw times as JSON (docs/timing.md)",
-	         .value = &eval.samples},
-		{0, "launcher", GK_OPTION_TEXT, "COMMAND", "what serves a GPU elsewhere: 'ssh HOST geak launcher'",
-	         .value = &options.launcher},
-		{0},
-	};
-	int done = gk_options_read(&help, table, &argc, argv, e), code;
+	struct given given = {
+		.options = {.target = "auto"}, .seed = -1, .containment = GK_CONTAIN_AUTO, .evidence = GK_EVIDENCE_ANY};
+	int done = read_options(&eval, &given, &argc, argv, e);
 
 	if (done)
 		return done < 0 ? -1 : 0;
-	if (check_options(&eval, &batch, e) < 0 || gk_operands_check(&help, argc, batch.input ? 0 : 1, 1, e) < 0)
+	if (check_options(&eval, &given.batch, e) < 0 ||
+	    gk_operands_check(&help, argc, given.batch.input ? 0 : 1, 1, e) < 0 ||
+	    gk_box_demand((enum gk_containment)given.containment, e) < 0)
 		return -1;
-	if (gk_box_demand((enum gk_containment)containment, e) < 0)
-		return -1;
-	options.rounds = (int)rounds;
-	options.parallel = (int)jobs;
-	options.sealed_only = evidence == GK_EVIDENCE_SEALED_ONLY;
-	options.confirm_one_in = contained;
-	options.end_to_end = end_to_end ? END_TO_END_CALLS : 0;
-	if (eval.samples)
-		eval.kept = json_array();
-	gk_batch_secret(seed, options.secret);
-	batch.target = argc > 1 ? argv[1] : NULL;
-	if (batch.input)
-		return gk_batch_run(&batch, &options, e);
-	gk_term_init(&eval.term, stdout);
-	done = find_suite(&eval, argv[1], e);
-	if (done == 0)
-		done = run_eval(&eval, &options, e);
-	code = exit_code(&eval);
-	eval_release(&eval);
-	return done < 0 ? -1 : code;
+	finish_options(&given);
+	given.batch.target = argc > 1 ? argv[1] : NULL;
+	if (given.batch.input)
+		return gk_batch_run(&given.batch, &given.options, e);
+	return eval_target(&eval, argv[1], &given.options, e);
 }
