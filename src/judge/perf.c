@@ -71,17 +71,20 @@ static uint64_t seed_of(const struct gk_cascade *c, const char *purpose, size_t 
 	return gk_hmac_seed(c->setup.secret, gk_buf_text(&text)) >> 1;
 }
 
-static void add_timing(struct gk_cascade *c, size_t case_index)
+/* The reference against b, whatever purpose that serves. */
+static struct timing *add_timing(struct gk_cascade *c, const struct gk_cascade *b, size_t case_index,
+                                 const char *purpose)
 {
 	struct timing *t = gk_alloc(sizeof *t);
 
 	t->x.number = c->timings.count;
 	t->x.case_index = case_index;
-	t->x.seed = seed_of(c, "time", case_index);
+	t->x.seed = seed_of(c, purpose, case_index);
 	t->x.a_is_known = c->reference != c;
 	side_init(&t->x.a, c->reference, case_index);
-	side_init(&t->x.b, c, case_index);
+	side_init(&t->x.b, b, case_index);
 	gk_vec_push(&c->timings, t);
+	return t;
 }
 
 void perf_free(struct timing *t)
@@ -126,7 +129,7 @@ void gk_cascade_reference(struct gk_cascade *c, const struct gk_cascade *referen
 	c->reference = reference;
 	for (size_t i = 0; reference && i < c->setup.case_count; i++)
 		if (c->setup.cases[i]->perf && (reference == c || alone_of(reference, i)))
-			add_timing(c, i);
+			add_timing(c, c, i, "time");
 	if (c->timings.count > 0)
 		return;
 	c->not_timed = gk_arena_string(&c->arena, why ? why : "what it is measured against could not be timed itself");
@@ -183,9 +186,8 @@ static bool has_atomics(const struct gk_cascade *c, const struct gk_plan *plan)
 	return false;
 }
 
-static int measure(struct gk_cascade *c, struct timing *t, struct gk_err *e)
+static int measure(struct gk_cascade *c, struct timing *t, const struct timing *alone, struct gk_err *e)
 {
-	const struct timing *alone = c->reference == c ? t : alone_of(c->reference, t->x.case_index);
 	struct gk_measure_setup setup = {
 		.timed = t->timed,
 		.alone = alone ? alone->timed : NULL,
@@ -197,15 +199,50 @@ static int measure(struct gk_cascade *c, struct timing *t, struct gk_err *e)
 	return gk_measure_case(&setup, &t->measure, e);
 }
 
+/*
+ * Before anybody is accused of having disturbed the GPU the reference is
+ * measured alone once more: short calls are up to a tenth faster in one
+ * process's or buffer's place than in the next.
+ */
+static void look_again(struct gk_cascade *c, struct timing *t)
+{
+	t->is_doubted = true;
+	add_timing(c, c->reference, t->x.case_index, "alone")->doubted = t;
+}
+
+static int settle_doubt(struct gk_cascade *c, struct timing *again, struct gk_err *e)
+{
+	struct timing *t = again->doubted;
+
+	if (again->timed && measure(c, again, again, e) < 0)
+		return -1;
+	if (again->timed && again->measure.outcome == GK_PASS) {
+		gk_measure_release(&t->measure);
+		if (measure(c, t, again, e) < 0)
+			return -1;
+		json_object_set_new(t->measure.detail, "alone_again_ms", json_real(again->measure.a_ms));
+	}
+	if (t->measure.outcome != GK_PASS)
+		fail(c, t, t->measure.outcome, t->measure.kind, &t->measure.message);
+	if (!t->failing.detail)
+		t->failing.detail = json_incref(t->measure.detail);
+	return 0;
+}
+
 static int judge_timed(struct gk_cascade *c, struct timing *t, const struct gk_judge_data *data,
                        const struct gk_outputs *a, const struct gk_outputs *b, struct gk_err *e)
 {
 	const struct gk_measure *m = &t->measure;
-	bool is_clock;
+	bool is_sabotage, is_clock;
 
-	if (measure(c, t, e) < 0)
+	if (measure(c, t, c->reference == c ? t : alone_of(c->reference, t->x.case_index), e) < 0)
 		return -1;
-	is_clock = strcmp(m->kind, "clock_mismatch") == 0 || strcmp(m->kind, "sabotage") == 0;
+	is_sabotage = strcmp(m->kind, "sabotage") == 0;
+	is_clock = is_sabotage || strcmp(m->kind, "clock_mismatch") == 0;
+	if (is_sabotage && !is_wrong(b)) {
+		look_again(c, t);
+		return 0;
+	}
 	if ((m->outcome == GK_PASS || is_clock) && is_wrong(b))
 		judge_values(c, t, data, b, true);
 	else if (m->outcome == GK_PASS && is_wrong(a))
@@ -238,13 +275,14 @@ void gk_cascade_timed(struct gk_cascade *c, size_t number, const struct gk_judge
 	if (ms > c->stages_ms[GK_STAGE_PERF])
 		c->stages_ms[GK_STAGE_PERF] = ms;
 	t->timed = result->timed ? json_incref(result->timed) : NULL;
-	if (!t->timed) {
+	if (!t->timed && !t->doubted) {
 		judge_death(c, t, result);
-	} else if (judge_timed(c, t, data, a, b, &e) < 0) {
+	} else if ((t->doubted ? settle_doubt(c, t, &e) : judge_timed(c, t, data, a, b, &e)) < 0) {
 		gk_cascade_failed(c, &e);
 		return;
 	}
-	c->cases[t->x.case_index].timing = t;
+	if (!t->doubted)
+		c->cases[t->x.case_index].timing = t;
 	if (all_told(c))
 		cascade_finish(c);
 }
@@ -253,13 +291,18 @@ void gk_cascade_timed(struct gk_cascade *c, size_t number, const struct gk_judge
 void perf_speedup(const struct gk_cascade *c, struct gk_speedup *speedup)
 {
 	struct gk_measure *measures = gk_alloc_array(c->timings.count ? c->timings.count : 1, sizeof *measures);
-	bool all = c->timings.count > 0;
+	size_t count = 0;
+	bool all = true;
 
 	for (size_t i = 0; i < c->timings.count; i++) {
-		measures[i] = c->timings.items[i]->measure;
-		all &= !c->timings.items[i]->failing.kind && measures[i].is_measured;
+		const struct timing *t = c->timings.items[i];
+
+		if (t->doubted)
+			continue;
+		measures[count++] = t->measure;
+		all &= !t->failing.kind && t->measure.is_measured;
 	}
-	if (all)
-		gk_measure_combine(measures, c->timings.count, speedup);
+	if (all && count)
+		gk_measure_combine(measures, count, speedup);
 	free(measures);
 }

@@ -121,6 +121,33 @@ static void cheating_with_the_clock_is_caught(void)
 	expect_caught(&dies, "crash", "signal 9", "a candidate that takes the launcher along when it is timed");
 }
 
+static void nobody_is_accused_before_a_second_look(void)
+{
+	struct world w = timed_world(), once = timed_world(), found = timed_world();
+	struct gk_verdict v;
+	const struct gk_case_result *r;
+
+	w.a_ms = w.again_ms = 1.5;
+	v = judge(&w, CASES);
+	ok(v.outcome == GK_PASS && v.exec && v.speedup.measured, "a reference that is slow alone as well was not disturbed");
+	near(v.speedup.mean, 1.5, 0.01, "and the speedup is that of the pairs");
+	r = perf_case(&v, 0);
+	near(json_number_value(json_object_get(r->detail, "alone_again_ms")), 1.5, 0.01, "the second look stands beside it");
+	is_int(timings, 4, "each case is looked at once more");
+	is_int((long long)v.case_count, 5 + 4 + 2, "which is no case of its own");
+	gk_verdict_release(&v);
+	once.a_ms = 1.5;
+	v = judge(&once, CASES);
+	ok(v.outcome == GK_FAIL && strcmp(v.kind, "sabotage") == 0 && timings == 4,
+	   "one that is fast alone, twice, was disturbed");
+	gk_verdict_release(&v);
+	found.a_ms = 1.5;
+	found.bad_timed = BOTH;
+	v = judge(&found, CASES);
+	is_text(v.kind, "wrong_values", "what is wrong besides is said without a second look");
+	gk_verdict_release(&v);
+}
+
 static void a_fault_of_the_reference_is_nobody_elses(void)
 {
 	static const char far[] = "{\"kind\":\"out_of_bounds\",\"message\":\"writes behind y\",\"kernel\":\"add_kernel\"}";
@@ -180,6 +207,7 @@ int main(void)
 	a_faster_candidate_has_a_speedup();
 	without_a_reference_nothing_is_timed();
 	cheating_with_the_clock_is_caught();
+	nobody_is_accused_before_a_second_look();
 	a_fault_of_the_reference_is_nobody_elses();
 	variants_are_tried_before_they_are_chosen();
 	trust_decides_what_is_sealed();

@@ -107,6 +107,7 @@ struct world {
 	const char *why;
 	double b_ms;                      /* of the candidate; the reference takes 1 ms; 0: 1 ms as well */
 	double b_host_ms, a_ms;           /* by the host's clock; the reference's; 0: as it is */
+	double again_ms;                  /* the reference's, alone once more; 0: as it is */
 	int bad_timed;                    /* case whose timed outputs are wrong, 0: none */
 	const char *timed_finding, *timed_side;
 	bool timed_dies, trusted;
@@ -288,7 +289,9 @@ static void tell_timing(struct gk_cascade *c, const struct world *w, const struc
 	static struct gk_outputs a, b;
 	struct gk_time_result r = {.died = w->timed_dies, .death = "killed by signal 9"};
 
-	if (!r.died)
+	if (!r.died && w->against && x->a.plan == x->b.plan)
+		r.timed = timed_json(w, w->again_ms ? w->again_ms : 1, w->again_ms ? w->again_ms : 1);
+	else if (!r.died)
 		r.timed = timed_json(w, w->a_ms ? w->a_ms : 1, w->b_ms ? w->b_ms : 1);
 	gk_outputs_prepare(&a, &task, case_list[x->case_index], &data, good, wanted);
 	gk_outputs_prepare(&b, &task, case_list[x->case_index], &data, got, wanted);
