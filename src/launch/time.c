@@ -47,6 +47,14 @@ static void ready_sides(struct time_job *job)
 		                                           .helper_count = job->helper_count};
 }
 
+void time_took(struct time_job *job, const char *name, double ms)
+{
+	if (job->took_count == TIME_PHASES)
+		gk_bug("more than %d phases", TIME_PHASES);
+	job->took[job->took_count].name = name;
+	job->took[job->took_count++].ms = ms;
+}
+
 typedef int phase_fn(struct time_job *job, struct gk_err *e);
 
 static int do_phase(struct time_job *job, const char *name, phase_fn *phase, struct gk_err *e)
@@ -54,10 +62,7 @@ static int do_phase(struct time_job *job, const char *name, phase_fn *phase, str
 	int64_t started = time_now_ns();
 	int done = phase(job, e);
 
-	if (job->took_count == TIME_PHASES)
-		gk_bug("more than %d phases", TIME_PHASES);
-	job->took[job->took_count].name = name;
-	job->took[job->took_count++].ms = (double)(time_now_ns() - started) / 1e6;
+	time_took(job, name, (double)(time_now_ns() - started) / 1e6);
 	return done;
 }
 

@@ -33,7 +33,7 @@ enum {
 	TIME_REGIONS = 2 * GK_PLAN_MAX_BUFFERS + 2,
 	TIME_HEALTH = TIME_PAIRS + 8,
 	TIME_FLUSHES = 32,
-	TIME_PHASES = 16
+	TIME_PHASES = 24
 };
 
 /* A choose step of a plan, and what its allowed variants took. */
@@ -198,6 +198,7 @@ struct time_call {
 };
 int time_fill(struct time_job *job, uint32_t side, uint32_t set, int before,
               struct gk_err *e);                       /* restore, fill, prologue */
+int time_fill_flush(struct time_job *job, struct gk_err *e); /* random words, once */
 int time_wash(struct time_job *job, struct gk_err *e); /* scrub, flush */
 /* Once more random bytes over what the call itself would write. */
 int time_soil(struct time_job *job, uint32_t set, struct gk_err *e);
@@ -214,6 +215,7 @@ int time_run_failed(struct time_job *job, const struct gk_device_run *run, struc
 
 /* ---- time_check.c ---- */
 
+void time_took(struct time_job *job, const char *name, double ms); /* of the time on the device */
 int time_check(struct time_job *job, struct gk_err *e); /* before anything is timed */
 int time_settle(struct time_job *job,
                 struct gk_err *e); /* how long things take, how far the host must be ahead */

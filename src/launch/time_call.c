@@ -2,9 +2,9 @@
  * One timed call, and what goes before it, for either side the same: written
  * inputs come back, outputs, workspaces and scratch are filled with fresh
  * random bytes, the plan's prologue runs, the multiprocessors' shared memory
- * is overwritten, the caches are flushed, last by reading (lines that wait to
- * be written back would be paid by the timed kernel). Nothing of it waits: the
- * host only queues, and gets ahead of the device.
+ * is overwritten, the caches are flushed by reading: what was written before
+ * waits in lines that must be written back, and the timed kernel would pay for
+ * them. Nothing of it waits: the host only queues, and gets ahead of the device.
  */
 #include <string.h>
 
@@ -99,6 +99,13 @@ int time_soil(struct time_job *job, uint32_t set, struct gk_err *e)
 	return 0;
 }
 
+int time_fill_flush(struct time_job *job, struct gk_err *e)
+{
+	struct gk_device_region flush = time_room(job, job->rooms.flush);
+
+	return fill_region(job, flush.at, flush.bytes, e);
+}
+
 int time_wash(struct time_job *job, struct gk_err *e)
 {
 	struct gk_device_region flush = time_room(job, job->rooms.flush),
@@ -109,8 +116,7 @@ int time_wash(struct time_job *job, struct gk_err *e)
 	                                 pointer(sink.at)};
 	uint32_t programs = (uint32_t)(job->rooms.flush_words / GK_HELPER_BLOCK);
 
-	if (job->ops->launch(job->device, job->scrub, job->scrub_programs, scrub, 3, e) < 0 ||
-	    fill_region(job, flush.at, flush.bytes, e) < 0)
+	if (job->ops->launch(job->device, job->scrub, job->scrub_programs, scrub, 3, e) < 0)
 		return -1;
 	for (uint32_t i = 0; i < job->flushes; i++)
 		if (job->ops->launch(job->device, job->flush, programs, read, 3, e) < 0)

@@ -19,7 +19,7 @@
 
 enum { ROUNDS = 3, MORE_ROUNDS = 5, MOST_BURST = 64, BATCH_ROUNDS = 5, SOIL_CALLS = 5 };
 
-#define BURST_MS   1.5 /* of calls with preparation between two waits */
+#define BURST_MS   0.8 /* of calls with preparation between two waits */
 #define MORE_MS    60. /* of all that is done where the clocks are far apart */
 #define SHORT_CALL 0.02
 #define DOUBT_MS    0.0015 /* how far the clocks may be apart before more is done, or a share of a call */

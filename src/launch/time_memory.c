@@ -153,7 +153,7 @@ static int fill_rooms(struct time_job *job, const uint64_t bytes[], struct gk_er
 	struct gk_device_layout layout = {
 		.bytes = bytes, .count = ROOMS, .seed = gk_random_next(&job->random)};
 
-	if (job->ops->memory_lay(job->device, &layout, &job->rooms.memory, e) < 0)
+	if (job->ops->memory_lay(job->device, &layout, &job->rooms.memory, e) < 0 || time_fill_flush(job, e) < 0)
 		return -1;
 	return time_bring_inputs(job, e);
 }

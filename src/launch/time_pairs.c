@@ -39,8 +39,18 @@ struct measuring {
 	struct chunk chunk;
 	uint32_t order[TIME_LOADS], next; /* of loads */
 	bool has_second[2]; /* of large outputs: a later chunk's call was kept too, by side */
-	int64_t started;
+	int64_t started, last;
+	double queue_ms, wait_ms, health_ms, look_ms, think_ms; /* what they took */
 };
+
+/* Time since the last lap. */
+static void lap(struct measuring *m, double *ms)
+{
+	int64_t now = time_now_ns();
+
+	*ms += (double)(now - m->last) / 1e6;
+	m->last = now;
+}
 
 /* ---- queueing ---- */
 
@@ -116,6 +126,7 @@ static int run_chunk(struct measuring *m, struct gk_err *e)
 	for (uint32_t i = 0; i < c->pairs; i++)
 		if (queue_pair(m, i, e) < 0)
 			return -1;
+	lap(m, &m->queue_ms);
 	for (uint32_t i = 0; i < c->pairs; i++)
 		for (uint32_t s = 0; s < job->side_count; s++)
 			if (time_elapsed(job, (int)(4 * i + 2 * s), &c->ms[s][i], e) < 0)
@@ -245,12 +256,16 @@ static int one_chunk(struct measuring *m, struct gk_device_health *before, struc
 	struct time_job *job = m->job;
 	struct gk_device_health after;
 
+	lap(m, &m->think_ms);
 	m->chunk.pairs = chunk_pairs(m);
 	if (run_chunk(m, e) < 0)
 		return -1;
+	lap(m, &m->wait_ms);
 	after = read_health(job, m->chunk.number % WHOLE_EVERY == WHOLE_EVERY - 1);
+	lap(m, &m->health_ms);
 	if (look(m, e) < 0)
 		return -1;
+	lap(m, &m->look_ms);
 	if (is_other(before, &after) && may_discard(job, m->chunk.pairs))
 		job->discarded += m->chunk.pairs;
 	else
@@ -290,7 +305,7 @@ int time_pairs(struct time_job *job, struct gk_err *e)
 
 	job->who = job->side_count > 1 ? -1 : 0;
 	m->job = job;
-	m->started = time_now_ns();
+	m->started = m->last = time_now_ns();
 	while (done == 0 && !(job->stopped = why_stop(m)))
 		done = one_chunk(m, &before, e);
 	for (uint32_t i = 0; i < job->side_count && done == 0 && !job->all_outputs; i++)
@@ -299,6 +314,11 @@ int time_pairs(struct time_job *job, struct gk_err *e)
 		job->sides[i].call_ms = gk_median(job->sides[i].ms, job->pair_count);
 		find_tick(job, &job->sides[i]);
 	}
+	time_took(job, "pairs, queueing", m->queue_ms);
+	time_took(job, "pairs, waiting", m->wait_ms);
+	time_took(job, "pairs, health", m->health_ms);
+	time_took(job, "pairs, outputs", m->look_ms);
+	time_took(job, "pairs, figures", m->think_ms);
 	free(m);
 	return done;
 }

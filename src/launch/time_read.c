@@ -13,7 +13,7 @@
 
 enum { CODE_BYTES = 1 << 30 };
 
-#define USUAL_CAP_MS 250.
+#define USUAL_CAP_MS 200.
 #define USUAL_WIDTH  0.005
 #define MOST_CAP_MS  60000.
 

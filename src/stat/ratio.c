@@ -10,11 +10,12 @@
 #define RESAMPLES           256     /* give a standard error to 6 % */
 #define BELOW_ONE_DEVIATION 0.15866 /* share of the normal distribution */
 
-/* What the bootstrap draws from. logs lie group by group. */
+/* What the bootstrap draws from. logs lie group by group, ascending within each. */
 struct sample {
 	double *logs, *figures, *weights; /* per pair; per group: median of its logs, number of its pairs */
 	size_t *starts;                   /* per group, and one more */
-	double *drawn;                    /* room for the pairs of one group */
+	uint32_t *drawn;                  /* how often each pair of one group was drawn */
+	double *room;                     /* for all pairs */
 	size_t count, groups;
 };
 
@@ -48,14 +49,23 @@ static void sample_release(struct sample *s)
 	free(s->weights);
 	free(s->starts);
 	free(s->drawn);
+	free(s->room);
 }
 
-static double figure_of(struct sample *s, size_t group)
+static int by_number(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static double sort_group(struct sample *s, size_t group)
 {
 	size_t count = s->starts[group + 1] - s->starts[group];
+	double *logs = s->logs + s->starts[group];
 
-	memcpy(s->drawn, s->logs + s->starts[group], count * sizeof *s->drawn);
-	return gk_median_of(s->drawn, count);
+	qsort(logs, count, sizeof *logs, by_number);
+	return (logs[(count - 1) / 2] + logs[count / 2]) / 2;
 }
 
 static void sample_init(struct sample *s, const struct gk_pair *pairs, size_t count)
@@ -70,6 +80,7 @@ static void sample_init(struct sample *s, const struct gk_pair *pairs, size_t co
 	s->weights = gk_alloc_array(count, sizeof *s->weights);
 	s->starts = gk_alloc_array(count + 1, sizeof *s->starts);
 	s->drawn = gk_alloc_array(count, sizeof *s->drawn);
+	s->room = gk_alloc_array(count, sizeof *s->room);
 	for (size_t i = 0; i < count; i++) {
 		if (!i || sorted[i].group != sorted[i - 1].group)
 			s->starts[s->groups++] = i;
@@ -77,7 +88,7 @@ static void sample_init(struct sample *s, const struct gk_pair *pairs, size_t co
 	}
 	s->starts[s->groups] = count;
 	for (size_t g = 0; g < s->groups; g++) {
-		s->figures[g] = figure_of(s, g);
+		s->figures[g] = sort_group(s, g);
 		s->weights[g] = (double)(s->starts[g + 1] - s->starts[g]);
 	}
 }
@@ -107,17 +118,30 @@ static double error_of_groups(const struct sample *s, double middle, double *df)
 	return sqrt(spread / total / (effective - 1));
 }
 
+/* The median of as many draws from ascending numbers as there are; it is found by counting, which takes no sorting. */
+static double draw_median(const double *numbers, size_t count, uint32_t *drawn, uint64_t *state)
+{
+	size_t low = 0, high, seen;
+
+	memset(drawn, 0, count * sizeof *drawn);
+	for (size_t i = 0; i < count; i++)
+		drawn[random_below(state, count)]++;
+	for (seen = drawn[0]; seen <= (count - 1) / 2; seen += drawn[low])
+		low++;
+	for (high = low; seen <= count / 2; seen += drawn[high])
+		high++;
+	return (numbers[low] + numbers[high]) / 2;
+}
+
 /* One resample: pairs within each group. */
 static double draw_pairs(struct sample *s, uint64_t *state)
 {
 	double sum = 0;
 
 	for (size_t g = 0; g < s->groups; g++) {
-		size_t first = s->starts[g], count = s->starts[g + 1] - first;
+		size_t first = s->starts[g];
 
-		for (size_t i = 0; i < count; i++)
-			s->drawn[i] = s->logs[first + random_below(state, count)];
-		sum += s->weights[g] * gk_median_of(s->drawn, count);
+		sum += s->weights[g] * draw_median(s->logs + first, s->starts[g + 1] - first, s->drawn, state);
 	}
 	return sum / (double)s->count;
 }
@@ -180,8 +204,8 @@ void gk_ratio_estimate(const struct gk_pair *pairs, size_t count, uint64_t seed,
 	ratio->low = exp(middle - ratio->half_width);
 	ratio->high = exp(middle + ratio->half_width);
 	ratio->groups = s.groups;
-	ratio->a_ms = median_of_side(pairs, count, s.drawn, false);
-	ratio->b_ms = median_of_side(pairs, count, s.drawn, true);
+	ratio->a_ms = median_of_side(pairs, count, s.room, false);
+	ratio->b_ms = median_of_side(pairs, count, s.room, true);
 	sample_release(&s);
 }
 

@@ -68,7 +68,7 @@ static void every_call_is_prepared_alike(void)
 {
 	static const char prologue[] = "{\"op\":\"fill\",\"dst\":{\"buf\":2,\"at\":0,\"dtype\":\"float32\",\"shape\":[7],"
 				       "\"strides\":[1]},\"bits\":\"0x40000000\"}";
-	static const char one[] = "mark; add; mark; copy 400; copy 400; copy 400; fill; set 1073741824; scrub; fill; "
+	static const char one[] = "mark; add; mark; copy 400; copy 400; copy 400; fill; set 1073741824; scrub; "
 				  "flush; mark; add; mark; copy 400; ";
 	gk_free_auto char *text = NULL;
 	char *at, *end;
@@ -114,7 +114,7 @@ static void seeds_are_fresh(void)
 		fills++;
 		twice += !is_new;
 	}
-	ok(fills > 300, "hundreds of fills");
+	ok(fills > 150, "hundreds of fills");
 	ok(twice <= 1, "have a fresh seed each");
 	ok(strstr(text, vendor("scrub grid 14 1 1 block 128 1 1 shared 65536 ", "scrub grid 14 1 1 block 256 1 1 shared 65536 ")),
 	   "shared memory is overwritten on all multiprocessors, as much as there is");
