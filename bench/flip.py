@@ -51,6 +51,64 @@ def word(answer: Dict[str, Any]) -> str:
     return f"{verdict['outcome']} {verdict['kind']} at {verdict['stage']}" if verdict else "error"
 
 
+class Tally:
+    """Verdicts by task, told as they come, by several threads."""
+
+    def __init__(self) -> None:
+        self.counts: Dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+        self.shown: List[str] = []
+        self.judged = 0
+        self.begun = time.monotonic()
+        self.lock = threading.Lock()
+
+    def rate(self) -> str:
+        return f"{self.judged / (time.monotonic() - self.begun):.2f}"
+
+    def add(self, answer: Dict[str, Any]) -> None:
+        seed, task = answer["id"]
+        with self.lock:
+            self.judged += 1
+            self.counts[str(task)][word(answer)] += 1
+            if word(answer).split()[0] != "pass" and len(self.shown) < 20:
+                self.shown.append(f"{task}, seed {seed}: {answer.get('verdict', answer.get('error'))}"[:400])
+                print(self.shown[-1], flush=True)
+            if self.judged % 100 == 0:
+                print(f"{self.judged} verdicts, {self.rate()} a second", flush=True)
+
+    def wrong(self) -> int:
+        return sum(sum(c.values()) - c.most_common(1)[0][1] for c in self.counts.values())
+
+    def table(self) -> str:
+        lines = ["| task | verdicts | pass | others |", "|---|---:|---:|---|"]
+        for task, counter in sorted(self.counts.items()):
+            passed = sum(n for name, n in counter.items() if name.startswith("pass"))
+            others = ", ".join(f"{n} {name}" for name, n in counter.items() if not name.startswith("pass")) or "none"
+            lines.append(f"| {task} | {sum(counter.values())} | {passed} | {others} |")
+        return "\n".join(lines)
+
+
+def judge_all(options: argparse.Namespace) -> Tally:
+    tally = Tally()
+
+    def work(part: int) -> None:
+        seeds = range(options.first_seed + part, options.first_seed + options.n, options.parallel)
+        for answer in judge(options.suite, seeds, options.target, options.jobs):
+            tally.add(answer)
+
+    threads = [threading.Thread(target=work, args=(part,)) for part in range(options.parallel)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+def page(options: argparse.Namespace, table: str, words: str, shown: List[str]) -> str:
+    return (f"# How often a verdict differs\n\nBy `bench/flip.py -n {options.n} --target {options.target}`: each task's reference, "
+            f"judged with {options.n} secrets (seeds {options.first_seed} to {options.first_seed + options.n - 1}), "
+            f"{os.cpu_count()} processors.\n\n{table}\n\n{words}.\n\n" + "".join(f"- {line}\n" for line in shown))  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("-n", type=int, default=50)
@@ -61,45 +119,14 @@ def main() -> int:
     parser.add_argument("--target", default="cpu")
     parser.add_argument("--markdown", help="file for the table")
     options = parser.parse_args()
-    counts: Dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
-    shown: List[str] = []
-    begun, judged = time.monotonic(), 0
-    lock = threading.Lock()
-
-    def work(part: int) -> None:
-        nonlocal judged
-        seeds = range(options.first_seed + part, options.first_seed + options.n, options.parallel)
-        for answer in judge(options.suite, seeds, options.target, options.jobs):
-            with lock:
-                judged += 1
-                counts[str(answer["id"][1])][word(answer)] += 1
-                if word(answer).split()[0] != "pass" and len(shown) < 20:
-                    shown.append(f"{answer['id'][1]}, seed {answer['id'][0]}: {answer.get('verdict', answer.get('error'))}"[:400])
-                    print(shown[-1], flush=True)
-                if judged % 100 == 0:
-                    print(f"{judged} verdicts, {judged / (time.monotonic() - begun):.2f} a second", flush=True)
-
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(options.parallel)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    wrong = sum(sum(c.values()) - c.most_common(1)[0][1] for c in counts.values())
-    lines = ["| task | verdicts | pass | others |", "|---|---:|---:|---|"]
-    for task, counter in sorted(counts.items()):
-        passed = sum(n for name, n in counter.items() if name.startswith("pass"))
-        others = ", ".join(f"{n} {name}" for name, n in counter.items() if not name.startswith("pass")) or "none"
-        lines.append(f"| {task} | {sum(counter.values())} | {passed} | {others} |")
-    missing = options.n * len(tasks(options.suite)) - judged
-    words = (f"{wrong} of {judged} verdicts differ from the task's usual one; {missing} did not come; "
-             f"{judged / (time.monotonic() - begun):.2f} verdicts a second")  # fmt: skip
-    print("\n".join(lines) + "\n" + words)
+    tally = judge_all(options)
+    wrong, missing = tally.wrong(), options.n * len(tasks(options.suite)) - tally.judged
+    words = (f"{wrong} of {tally.judged} verdicts differ from the task's usual one; {missing} did not come; "
+             f"{tally.rate()} verdicts a second")  # fmt: skip
+    print(tally.table() + "\n" + words)
     if options.markdown:
         with open(options.markdown, "w", encoding="utf-8") as file:
-            file.write(f"# How often a verdict differs\n\nBy `bench/flip.py -n {options.n} --target {options.target}`: each task's reference, "
-                       f"judged with {options.n} secrets (seeds {options.first_seed} to {options.first_seed + options.n - 1}), "
-                       f"{os.cpu_count()} processors.\n\n" + "\n".join(lines) + f"\n\n{words}.\n\n"
-                       + "".join(f"- {line}\n" for line in shown))  # fmt: skip
+            file.write(page(options, tally.table(), words, tally.shown))
     return 1 if wrong or missing else 0
 
 

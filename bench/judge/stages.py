@@ -115,6 +115,54 @@ def took(results: List[Dict[str, Any]]) -> str:
 HEAD = "| task | candidates | process, s | " + " | ".join(f"{p}, ms" for p in PARTS) + " |\n" + "|---" * (3 + len(PARTS)) + "|"
 
 
+def alone(chosen: argparse.Namespace) -> None:
+    print("\nEach in a process of its own, from nothing\n\n" + HEAD)
+    for task in TASKS:
+        walls, results = [], []
+        for i in range(chosen.alone):
+            wall, some = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# alone {i}\n"])
+            walls.append(wall)
+            results += some
+        print(row(task, results, statistics.median(walls)), flush=True)
+
+
+def one(chosen: argparse.Namespace) -> None:
+    print("\nOne after the other in one process; of each task the first is left out\n\n" + HEAD)
+    texts = [(f"starter/{task}", f"{reference(task)}# one {i}\n") for task in TASKS for i in range(chosen.one)]
+    _, table = run_all(chosen.geak, texts, "-j", "1")
+    for task, results in table.items():
+        print(row(task, results[1:], None), flush=True)
+    print(row("all", [r for results in table.values() for r in results[1:]], None))
+    for task, results in table.items():
+        print(f"{task}: {took(results[1:])}".replace("\n", ""))
+
+
+def auto(chosen: argparse.Namespace) -> None:
+    print("\nTwenty autotune configurations, one after the other; the first is left out\n\n" + HEAD)
+    # other names of variables make other code: the cache of lowered kernels does not know them
+    texts = [AUTO.replace("source", f"source_{i}_{os.getpid()}").replace("- 1 - column", f"- {i + 1} - column + {i}") for i in range(5)]
+    _, results = run(chosen.geak, "starter/flip", texts, "-j", "1")
+    print(row("flip", results[1:], None), flush=True)
+    print(took(results[1:]))
+
+
+def batch(chosen: argparse.Namespace, *options: str) -> None:
+    print(f"\nA batch of {chosen.batch}, {chosen.jobs} at once{', without perf' if options else ''}\n\n" + HEAD)
+    texts = [(f"starter/{task}", f"{reference(task)}# batch {i}\n") for i in range(chosen.batch // len(TASKS)) for task in TASKS]
+    wall, table = run_all(chosen.geak, texts, "-j", str(chosen.jobs), *options,
+                          first=[(f"starter/{task}", f"{reference(task)}# first\n") for task in TASKS])  # fmt: skip
+    for task, results in table.items():
+        print(row(task, results, None), flush=True)
+    print(took([r for results in table.values() for r in results]))
+    count = sum(len(results) for results in table.values())
+    busy = sum(r["ms"]["gpu"] for results in table.values() for r in results) / 1000
+    print(f"\n{count} verdicts in {wall:.1f} s: {count / wall:.2f} a second, after a first of each task; GPUs were held "
+          f"{100 * busy / wall:.0f} % of the time")  # fmt: skip
+
+
+MEASURES = {"alone": alone, "one": one, "auto": auto, "batch": batch, "exec": lambda chosen: batch(chosen, "--no-timing")}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="wall time of verdicts by stage")
     parser.add_argument("--geak", default=os.environ.get("GEAK", "build/geak"))
@@ -122,51 +170,12 @@ def main() -> int:
     parser.add_argument("--one", type=int, default=9)
     parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", default="alone,one,auto,batch,exec")
+    parser.add_argument("--only", default=",".join(MEASURES))
     chosen = parser.parse_args()
     facts = json.loads(subprocess.run([chosen.geak, "launcher", "--describe"], capture_output=True, text=True).stdout or "{}")
     print(f"{facts.get('kind', 'no GPU: the machine')}, {os.cpu_count()} processors")
-    only = chosen.only.split(",")
-    if "alone" in only:
-        print("\nEach in a process of its own, from nothing\n\n" + HEAD)
-        for task in TASKS:
-            walls, results = [], []
-            for i in range(chosen.alone):
-                wall, some = run(chosen.geak, f"starter/{task}", [f"{reference(task)}# alone {i}\n"])
-                walls.append(wall)
-                results += some
-            print(row(task, results, statistics.median(walls)), flush=True)
-    if "one" in only:
-        print("\nOne after the other in one process; of each task the first is left out\n\n" + HEAD)
-        _, table = run_all(chosen.geak, [(f"starter/{task}", f"{reference(task)}# one {i}\n") for task in TASKS for i in range(chosen.one)],
-                           "-j", "1")  # fmt: skip
-        for task, results in table.items():
-            print(row(task, results[1:], None), flush=True)
-        print(row("all", [r for results in table.values() for r in results[1:]], None))
-        for task, results in table.items():
-            print(f"{task}: {took(results[1:])}".replace("\n", ""))
-    if "auto" in only:
-        print("\nTwenty autotune configurations, one after the other; the first is left out\n\n" + HEAD)
-        # other names of variables make other code: the cache of lowered kernels does not know them
-        texts = [AUTO.replace("source", f"source_{i}_{os.getpid()}").replace("- 1 - column", f"- {i + 1} - column + {i}") for i in range(5)]
-        _, results = run(chosen.geak, "starter/flip", texts, "-j", "1")
-        print(row("flip", results[1:], None), flush=True)
-        print(took(results[1:]))
-    for name, options in (("batch", []), ("exec", ["--no-timing"])):
-        if name not in only:
-            continue
-        print(f"\nA batch of {chosen.batch}, {chosen.jobs} at once{', without perf' if options else ''}\n\n" + HEAD)
-        each = chosen.batch // len(TASKS)
-        wall, table = run_all(chosen.geak, [(f"starter/{task}", f"{reference(task)}# batch {i}\n") for i in range(each) for task in TASKS],
-                              "-j", str(chosen.jobs), *options,
-                              first=[(f"starter/{task}", f"{reference(task)}# first\n") for task in TASKS])  # fmt: skip
-        for task, results in table.items():
-            print(row(task, results, None), flush=True)
-        print(took([r for results in table.values() for r in results]))
-        count = sum(len(results) for results in table.values())
-        busy = sum(r["ms"]["gpu"] for results in table.values() for r in results) / 1000
-        print(f"\n{count} verdicts in {wall:.1f} s: {count / wall:.2f} a second, after a first of each task; GPUs were held "
-              f"{100 * busy / wall:.0f} % of the time")  # fmt: skip
+    for name in chosen.only.split(","):
+        MEASURES[name](chosen)
     return 0
 
 

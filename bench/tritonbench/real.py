@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import pickle
 import signal
@@ -164,42 +165,42 @@ class Launcher:
         """The answer, the outputs' bytes; else why there is none."""
         plan = chosen_variants(with_changes(call), out)
         inputs = [i for i, buffer in enumerate(plan["buffers"]) if buffer.get("input")]
-        missing = [plan["buffers"][i]["input"] for i in inputs if plan["buffers"][i]["input"] not in call["before"]]
-        if missing:
-            return None, [], f"{missing[0]} is no argument of the call"
-        frame = frames.Frame("execute", 1, {"plan": plan, "ttir": [], "objects": [], "inputs": inputs,
-                                            "outputs": len(plan["outputs"]), "seed": 7, "threads": 2,
-                                            "budget": MACHINE_BUDGET if self.device == "cpu" else 0}, True)  # fmt: skip
-        blobs: List[bytes] = []
+        try:
+            codes, blobs = self.code_of(plan, out)
+            blobs += [input_of(plan["buffers"][i], call["before"]) for i in inputs]
+        except Lacking as lacking:
+            return None, [], str(lacking)
+        frame = frames.Frame("execute", 1, {"plan": plan, "inputs": inputs, "outputs": len(plan["outputs"]), "seed": 7,
+                                            "threads": 2, "budget": MACHINE_BUDGET if self.device == "cpu" else 0,
+                                            **codes}, True)  # fmt: skip
+        room = [room_for(output) for output in plan["outputs"]]
+        frame.fds = [frames.sealed_memfd("blob", blob) for blob in blobs] + [os.dup(fd) for fd, _ in room]
+        answer, why = self.ask(frame)
+        outputs = []
+        for fd, size in room:
+            outputs.append(os.pread(fd, size, 0) if answer and size <= 1 << 30 else b"")
+            os.close(fd)
+        if answer is None:
+            return None, [], why
+        finding = answer["finding"]
+        return answer, outputs, f"{finding['kind']}: {finding['message'][:160]}" if finding else ""
+
+    def code_of(self, plan: Dict[str, Any], out: str) -> "Tuple[Dict[str, Any], List[bytes]]":
+        """The request's part about code, and the code: texts for the machine, else what was lowered."""
         if self.device == "cpu":
-            for sha in dict.fromkeys(kernel["ttir"] for kernel in plan["kernels"]):
-                frame.json["ttir"].append(sha)
-                with open(os.path.join(out, "ttir", sha + ".ttir"), "rb") as file:
-                    blobs.append(file.read())
-        else:
-            for index, kernel in enumerate(plan["kernels"]):
-                path = os.path.join(out, "objects", key_of(kernel))
-                if not os.path.exists(path + ".json"):
-                    return None, [], f"{kernel['name']} was not lowered"
-                with open(path + ".json", encoding="utf-8") as file:
-                    frame.json["objects"].append({"kernel": index, "object": json.load(file)})
-                with open(path + ".bin", "rb") as file:
-                    blobs.append(file.read())
-        for i in inputs:
-            given = call["before"][plan["buffers"][i]["input"]]
-            if len(given) < plan["buffers"][i]["bytes"]:
-                return None, [], f"{plan['buffers'][i]['input']} has {len(given)} bytes, not {plan['buffers'][i]['bytes']}"
-            blobs.append(given[: plan["buffers"][i]["bytes"]])
-        frame.fds = [frames.sealed_memfd("blob", blob) for blob in blobs]
-        room = []
-        for output in plan["outputs"]:
-            size = BYTES_OF.get(output["dtype"], 1)
-            for n in output["shape"]:
-                size *= n
-            fd = os.memfd_create("output")
-            os.truncate(fd, size)
-            room.append((os.dup(fd), size))
-            frame.fds.append(fd)
+            hashes = list(dict.fromkeys(kernel["ttir"] for kernel in plan["kernels"]))
+            return {"ttir": hashes, "objects": []}, [read(os.path.join(out, "ttir", sha + ".ttir")) for sha in hashes]
+        objects, codes = [], []
+        for index, kernel in enumerate(plan["kernels"]):
+            path = os.path.join(out, "objects", key_of(kernel))
+            if not os.path.exists(path + ".json"):
+                raise Lacking(f"{kernel['name']} was not lowered")
+            objects.append({"kernel": index, "object": json.loads(read(path + ".json"))})
+            codes.append(read(path + ".bin"))
+        return {"ttir": [], "objects": objects}, codes
+
+    def ask(self, frame: frames.Frame) -> "Tuple[Optional[Dict[str, Any]], str]":
+        """The launcher's answer, or why there is none; one that has lost its device is replaced."""
         try:
             self.channel.send(frame)
             answer = self.channel.receive()
@@ -207,21 +208,43 @@ class Launcher:
             self.process.kill()
             self.process.wait()
             self.start()
-            return None, [], f"{type(error).__name__}"
+            return None, f"{type(error).__name__}"
         finally:
             frame.close()
-        outputs = []
-        for fd, size in room:
-            outputs.append(os.pread(fd, size, 0) if size <= 1 << 30 else b"")
-            os.close(fd)
         if answer is None or answer.type != "executed":
             why = answer.json.get("message", answer.type) if answer else "the launcher ended"
-            return None, [], str(why)[:200]
+            return None, str(why)[:200]
         if answer.json["lost"]:
             self.process.wait()
             self.start()
-        finding = answer.json["finding"]
-        return answer.json, outputs, f"{finding['kind']}: {finding['message'][:160]}" if finding else ""
+        return answer.json, ""
+
+
+class Lacking(Exception):
+    """What a call cannot be executed without."""
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def input_of(buffer: Dict[str, Any], before: Dict[str, bytes]) -> bytes:
+    """The bytes that an input had when the call began."""
+    name, size = buffer["input"], buffer["bytes"]
+    if name not in before:
+        raise Lacking(f"{name} is no argument of the call")
+    if len(before[name]) < size:
+        raise Lacking(f"{name} has {len(before[name])} bytes, not {size}")
+    return before[name][:size]
+
+
+def room_for(output: Dict[str, Any]) -> "Tuple[int, int]":
+    """A memory file that the launcher writes an output to, and its size."""
+    size = BYTES_OF.get(output["dtype"], 1) * math.prod(output["shape"])
+    fd = os.memfd_create("output")
+    os.truncate(fd, size)
+    return fd, size
 
 
 def fits(plan: Dict[str, Any], launch: Dict[str, Any], out: str) -> bool:
@@ -329,7 +352,7 @@ def shown(told: Dict[str, Any]) -> str:
     return "identical" if told["exact"] else f"{'agrees' if told['agrees'] else 'DIFFERS'} ({told['worst']:.1e})"
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="captured TritonBench kernels on the GPU that is here")
     parser.add_argument("folder")
     parser.add_argument("out")
@@ -338,7 +361,29 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="plans of each file; 0: all")
     parser.add_argument("--only", default="")
     parser.add_argument("--kept", default="/tmp/geak-kept")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def seal_all(launcher: Launcher, out: str, kept: Dict[str, str]) -> Dict[str, List[Dict[str, Any]]]:
+    """What the launcher made of every call that was kept, by file."""
+    told: Dict[str, List[Dict[str, Any]]] = {}
+    for name, path in kept.items():
+        for call in pickle.loads(read(path)):
+            answer, outputs, refused = launcher.execute(call, out)
+            told.setdefault(name, []).append(judge(call, answer, outputs, refused))
+    launcher.process.kill()
+    return told
+
+
+def summary(title: str, table: Dict[str, List[Dict[str, Any]]], captured: int) -> str:
+    whole = [told for told in table.values() if all("why" not in t for t in told)]
+    return (f"{title}: {sum(all(t['agrees'] for t in told) for told in whole)} of {len(whole)} files with outputs agree "
+            f"with the real run, {sum(all(t['exact'] for t in told) for told in whole)} bit-identical; "
+            f"{captured} captured")  # fmt: skip
+
+
+def main() -> int:
+    chosen = arguments()
     names = sorted(n for n in os.listdir(chosen.out)
                    if n not in ("ttir", "inputs", "objects") and os.path.isdir(os.path.join(chosen.out, n))
                    and chosen.only in n)  # fmt: skip
@@ -349,15 +394,7 @@ def main() -> int:
         whys = list(pool.map(lambda n: run_real(chosen.folder, chosen.out, n, chosen.first, kept[n]), names))
     reals = time.monotonic()
     launcher = Launcher(chosen.geak, "cuda")
-    sealed: Dict[str, List[Dict[str, Any]]] = {}
-    for name, why in zip(names, whys):
-        if why:
-            continue
-        with open(kept[name], "rb") as file:
-            for call in pickle.load(file):
-                answer, outputs, refused = launcher.execute(call, chosen.out)
-                sealed.setdefault(name, []).append(judge(call, answer, outputs, refused))
-    launcher.process.kill()
+    sealed = seal_all(launcher, chosen.out, {name: kept[name] for name, why in zip(names, whys) if not why})
     launched = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
         machine = dict(zip(sealed, pool.map(lambda n: machine_of(chosen.geak, chosen.out, kept[n]), sealed)))
@@ -369,10 +406,7 @@ def main() -> int:
         for number, (a, b) in enumerate(zip(sealed.get(name, []), machine.get(name, []))):
             print(f"| {name} | {number} | {shown(a)} | {shown(b)} |")
     for title, table in (("sealed", sealed), ("machine", machine)):
-        whole = [told for told in table.values() if all("why" not in t for t in told)]
-        print(f"{title}: {sum(all(t['agrees'] for t in told) for told in whole)} of {len(whole)} files with outputs agree "
-              f"with the real run, {sum(all(t['exact'] for t in told) for told in whole)} bit-identical; "
-              f"{len(names)} captured")  # fmt: skip
+        print(summary(title, table, len(names)))
     return 0
 
 

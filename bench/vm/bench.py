@@ -11,12 +11,13 @@ import importlib.util
 import inspect
 import os
 import platform
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -67,57 +68,75 @@ def interpret(index: int, folder: Path) -> None:
     torch.save((seconds, out), folder / "interpreted.pt")
 
 
-def record(index: int, folder: Path) -> None:
-    """Runs the entry with launches written down instead of done: one job for the machine each."""
+class Recording:
+    """Launches written down instead of done: one job for the machine each, tensors as files beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.jobs: List[str] = []
+        self.tensors: List[torch.Tensor] = []
+
+    def launch(self, fn: Any, args: Sequence[Any], grid: Any, options: Dict[str, Any]) -> None:
+        """fn: a JITFunction, called with what its `run` gets."""
+        parameters = inspect.signature(fn.fn).parameters
+        given: Dict[str, Any] = dict(zip(parameters, args))
+        given.update({k: v for k, v in options.items() if k in parameters})
+        constants = {n: given[n] for n, p in parameters.items() if "constexpr" in str(p.annotation)}
+        ttir = self.folder / f"{len(self.jobs)}.ttir"
+        ttir.write_text(text_of(fn, {n: given[n] for n in parameters}, constants))
+        grid = list(grid(given) if callable(grid) else grid)
+        lines = [f"module {ttir}", "grid " + " ".join(str(g) for g in (grid + [1, 1])[:3]), f"repeat {REPEATS}"]
+        buffers = 0
+        for name in parameters:
+            if name not in constants:
+                lines += self.argument(given[name], buffers)
+                buffers += isinstance(given[name], torch.Tensor)
+        self.jobs.append("\n".join(lines) + "\n")
+
+    def argument(self, value: Any, buffers: int) -> List[str]:
+        """Lines of a job: buffers are counted from 0 in each."""
+        if isinstance(value, float):
+            return ["bits " + hex(struct.unpack("<I", struct.pack("<f", value))[0])]
+        if not isinstance(value, torch.Tensor):
+            return [f"int {int(value)}"]
+        number = len(self.tensors)
+        path = self.folder / f"{number}.bin"
+        path.write_bytes(bytes(value.untyped_storage()))
+        self.tensors.append(value)
+        return [f"buffer b{number} {path}", f"ptr {buffers} {value.storage_offset() * value.element_size()}"]
+
+
+def text_of(fn: Any, given: Dict[str, Any], constants: Dict[str, Any]) -> str:
+    """The kernel's TTIR for these arguments."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
     from triton.compiler.compiler import make_backend
-    from triton.runtime.jit import JITFunction
 
     from cases import type_of
     from geak_worker.kernels import to_ttir
 
     target = GPUTarget("cuda", 90, 32)
-    backend = make_backend(target)
-    jobs: List[str] = []
-    tensors: List[torch.Tensor] = []
+    signature = {n: "constexpr" if n in constants else type_of(v) for n, v in given.items()}
+    source = ASTSource(fn=fn, signature=signature, constexprs=constants)
+    return to_ttir(source, target, make_backend(target).parse_options({}))
+
+
+def record(index: int, folder: Path) -> None:
+    """Runs the entry with launches recorded; jobs and what torch made of the rest go into the folder."""
+    from triton.runtime.jit import JITFunction
+
+    recording = Recording(folder)
 
     def run(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
-        parameters = inspect.signature(self.fn).parameters
-        given: Dict[str, Any] = dict(zip(parameters, args))
-        given.update({k: v for k, v in options.items() if k in parameters})
-        constants = {n: given[n] for n, p in parameters.items() if "constexpr" in str(p.annotation)}
-        signature = {n: "constexpr" if n in constants else type_of(v) for n, v in given.items()}
-        source = ASTSource(fn=self, signature={n: signature[n] for n in parameters}, constexprs=constants)
-        ttir = folder / f"{len(jobs)}.ttir"
-        ttir.write_text(to_ttir(source, target, backend.parse_options({})))
-        write_job(ttir, grid(given) if callable(grid) else grid, [given[n] for n in parameters if n not in constants])
-
-    def write_job(ttir: Path, grid: Any, args: List[Any]) -> None:
-        import struct
-
-        lines = [f"module {ttir}", "grid " + " ".join(str(g) for g in (list(grid) + [1, 1])[:3]), f"repeat {REPEATS}"]
-        for a in args:
-            if isinstance(a, torch.Tensor):
-                path = folder / f"{len(tensors)}.bin"
-                storage = a.untyped_storage()
-                path.write_bytes(bytes(storage))
-                lines.append(f"buffer b{len(tensors)} {path}")
-                lines.append(f"ptr {sum(l.startswith('buffer') for l in lines) - 1} {a.storage_offset() * a.element_size()}")
-                tensors.append(a)
-            elif isinstance(a, float):
-                lines.append("bits " + hex(struct.unpack("<I", struct.pack("<f", a))[0]))
-            else:
-                lines.append(f"int {int(a)}")
-        jobs.append("\n".join(lines) + "\n")
+        recording.launch(self, args, grid, options)
 
     JITFunction.run = run
     task, name, _, make = BENCHES[index]
     out = entry_of(task, name)(*make())
-    for i, job in enumerate(jobs):
+    for i, job in enumerate(recording.jobs):
         (folder / f"{i}.job").write_text(job)
-    at = [i for i, t in enumerate(tensors) if t is out]
-    torch.save((len(jobs), at[0], out), folder / "recorded.pt")
+    at = [i for i, t in enumerate(recording.tensors) if t is out]
+    torch.save((len(recording.jobs), at[0], out), folder / "recorded.pt")
 
 
 def in_process(mode: str, index: int, folder: Path, interprets: str) -> None:

@@ -213,44 +213,49 @@ class DeviceGenerator:
 generator = DeviceGenerator()
 
 
+class DeviceGuard:
+    """torch.cuda.device(x): a context in which nothing changes."""
+
+    def __init__(self, which: Any = 0) -> None:
+        if which not in (0, None, -1) and torch.device(which).index not in (None, 0):
+            raise RuntimeError(f"there is one device, cuda:0, not {which}")
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        return None
+
+
+class DeviceOf(DeviceGuard):
+    """torch.cuda.device_of(tensor)."""
+
+    def __init__(self, tensor: Any) -> None:
+        super().__init__(0)
+
+
 def install(device: Device, recorder: Callable[[], Recorder]) -> None:
     """Replaces the functions of torch.cuda for the rest of the process. `recorder` gives the one that records now."""
-    cuda = torch.cuda
+    for name, answer in {**_answers_about(device), **_answers_of_streams(recorder)}.items():
+        setattr(torch.cuda, name, answer)
+    for name in ("init", "_lazy_init", "synchronize", "set_device", "empty_cache", "ipc_collect", "manual_seed",
+                 "manual_seed_all", "seed", "seed_all", "reset_peak_memory_stats", "set_stream"):  # fmt: skip
+        setattr(torch.cuda, name, _nothing())
+    torch._C._cuda_getCurrentRawStream = lambda *a: 0  # type: ignore[attr-defined]
+    # what torch's own compiler writes into the kernels that candidates are sometimes modelled on
+    torch._C._dynamo.guards._empty_strided_cuda = lambda size, stride, dtype: torch.empty_strided(
+        size, stride, dtype=dtype, device="cuda"
+    )
+    _install_more(recorder)
+    _install_version(device)
+    _install_storage(recorder)
+    _install_backward()
+
+
+def _answers_about(device: Device) -> Dict[str, Any]:
+    """What torch.cuda says about the one device, its memory and its random numbers."""
     properties = Properties(device)
-
-    def stream(chosen: Any = None) -> Any:
-        if chosen is not None:
-            recorder().note("streams are serialised")
-        return contextlib.nullcontext(chosen)
-
-    class DeviceGuard:
-        """torch.cuda.device(x): a context in which nothing changes."""
-
-        def __init__(self, which: Any = 0) -> None:
-            if which not in (0, None, -1) and torch.device(which).index not in (None, 0):
-                raise RuntimeError(f"there is one device, cuda:0, not {which}")
-
-        def __enter__(self) -> None:
-            return None
-
-        def __exit__(self, *exc: Any) -> None:
-            return None
-
-    class DeviceOf(DeviceGuard):
-        """torch.cuda.device_of(tensor)."""
-
-        def __init__(self, tensor: Any) -> None:
-            super().__init__(0)
-
-    class Graph:
-        """A CUDA graph would hide launches."""
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            raise recorder().refusals.refuse(
-                NOT_CAPTURABLE, "CUDAGraph", "CUDA graphs cannot be recorded; launch the kernels directly"
-            )
-
-    answers: Dict[str, Any] = {
+    return {
         "is_available": lambda: True,
         "is_initialized": lambda: True,
         "device_count": lambda: 1,
@@ -264,14 +269,6 @@ def install(device: Device, recorder: Callable[[], Recorder]) -> None:
         "memory_allocated": lambda *a, **k: 0,
         "max_memory_allocated": lambda *a, **k: 0,
         "memory_reserved": lambda *a, **k: 0,
-        "current_stream": lambda *a, **k: Stream(),
-        "default_stream": lambda *a, **k: Stream(),
-        "stream": stream,
-        "Stream": Stream,
-        "ExternalStream": Stream,
-        "Event": Event,
-        "CUDAGraph": Graph,
-        "graph": Graph,
         "device": DeviceGuard,
         "_DeviceGuard": DeviceGuard,
         "device_of": DeviceOf,
@@ -280,20 +277,32 @@ def install(device: Device, recorder: Callable[[], Recorder]) -> None:
         "set_rng_state": lambda state, *a, **k: generator.set_state(state),
         "initial_seed": lambda: generator.initial_seed(),
     }
-    for name in ("init", "_lazy_init", "synchronize", "set_device", "empty_cache", "ipc_collect", "manual_seed",
-                 "manual_seed_all", "seed", "seed_all", "reset_peak_memory_stats", "set_stream"):  # fmt: skip
-        answers[name] = _nothing()
-    for name, answer in answers.items():
-        setattr(cuda, name, answer)
-    torch._C._cuda_getCurrentRawStream = lambda *a: 0  # type: ignore[attr-defined]
-    # what torch's own compiler writes into the kernels that candidates are sometimes modelled on
-    torch._C._dynamo.guards._empty_strided_cuda = lambda size, stride, dtype: torch.empty_strided(
-        size, stride, dtype=dtype, device="cuda"
-    )
-    _install_more(recorder)
-    _install_version(device)
-    _install_storage(recorder)
-    _install_backward()
+
+
+def _answers_of_streams(recorder: Callable[[], Recorder]) -> Dict[str, Any]:
+    """Streams and events, which order nothing: launches are recorded one after the other. Graphs would hide them."""
+
+    def stream(chosen: Any = None) -> Any:
+        if chosen is not None:
+            recorder().note("streams are serialised")
+        return contextlib.nullcontext(chosen)
+
+    class Graph:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            raise recorder().refusals.refuse(
+                NOT_CAPTURABLE, "CUDAGraph", "CUDA graphs cannot be recorded; launch the kernels directly"
+            )
+
+    return {
+        "current_stream": lambda *a, **k: Stream(),
+        "default_stream": lambda *a, **k: Stream(),
+        "stream": stream,
+        "Stream": Stream,
+        "ExternalStream": Stream,
+        "Event": Event,
+        "CUDAGraph": Graph,
+        "graph": Graph,
+    }
 
 
 def _install_more(recorder: Callable[[], Recorder]) -> None:
