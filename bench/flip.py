@@ -1,7 +1,7 @@
 """How often does the verdict of an honest candidate differ? Each task's reference is judged N times, each time with fresh secrets:
 other inputs, other held-out shapes, other seeds of everything.
 
-    tests/run bench/flip.py [-n 50] [--suite starter] [--parallel 1] [--first-seed 0] [--target cpu] [--markdown FILE]
+    tests/run bench/flip.py [-n 50] [--suite starter] [--parallel 1] [--first-seed 0] [--target cpu] [--no-timing] [--markdown FILE]
 
 `geak eval --batch -` gets the references with a seed on each line, which changes the secret of the judge that is running;
 --parallel divides the seeds among several. Every verdict that is not a pass is shown.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GEAK = os.environ.get("GEAK", os.path.join(ROOT, "build", "geak"))
@@ -28,9 +28,9 @@ def tasks(suite: str) -> Dict[str, str]:
     return {task: path for task, path in paths.items() if os.path.exists(path)}
 
 
-def judge(suite: str, seeds: range, target: str, jobs: int) -> Iterator[Dict[str, Any]]:
+def judge(suite: str, seeds: range, target: str, jobs: int, more: Sequence[str]) -> Iterator[Dict[str, Any]]:
     """The answers of one geak, as they come."""
-    process = subprocess.Popen([GEAK, "eval", "--batch", "-", "--target", target, "-j", str(jobs)], stdin=subprocess.PIPE,
+    process = subprocess.Popen([GEAK, "eval", "--batch", "-", "--target", target, "-j", str(jobs), *more], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
     assert process.stdin and process.stdout
 
@@ -92,7 +92,7 @@ def judge_all(options: argparse.Namespace) -> Tally:
 
     def work(part: int) -> None:
         seeds = range(options.first_seed + part, options.first_seed + options.n, options.parallel)
-        for answer in judge(options.suite, seeds, options.target, options.jobs):
+        for answer in judge(options.suite, seeds, options.target, options.jobs, ["--no-timing"] if options.no_timing else []):
             tally.add(answer)
 
     threads = [threading.Thread(target=work, args=(part,)) for part in range(options.parallel)]
@@ -117,6 +117,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="candidates at once in each")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--target", default="cpu")
+    parser.add_argument("--no-timing", action="store_true", help="correctness alone, on a GPU")
     parser.add_argument("--markdown", help="file for the table")
     options = parser.parse_args()
     tally = judge_all(options)
