@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #define OUTPUT_BYTES ((int64_t)64 << 20)
 #define DEVICE_BYTES ((int64_t)32 << 30)
 #define DEVICE_PROCESSES 4096 /* threads of a driver, and a compiler for each configuration */
+#define SHARED_BYTES ((off_t)64 << 20) /* tensors of a run for real that shares a GPU with others */
 #define TAIL_BYTES   ((size_t)64 << 10)
 #define CHUNK_BYTES  ((size_t)64 << 10)
 #define LARGE_BYTES  ((uint64_t)1 << 20)
@@ -416,6 +418,18 @@ static struct gk_capture_limits real_limits(const struct pool *pool, const struc
 	return limits;
 }
 
+/* Times bear no neighbours; of large tensors several sets may not fit the device. */
+static bool is_alone(const struct pool *pool, const struct gk_contain_request *q)
+{
+	off_t bytes = 0;
+	struct stat s;
+
+	for (size_t i = 0; i < q->input_count + q->output_count; i++)
+		if (fstat(i < q->input_count ? q->input_fds[i] : q->output_fds[i - q->input_count], &s) == 0)
+			bytes += s.st_size;
+	return strcmp(pool->device, "cpu") != 0 && (q->timed > 0 || bytes > SHARED_BYTES);
+}
+
 int contain_gpu(const struct pool *pool)
 {
 	const char *facts = pool->crews[ROLE_LAUNCHER].facts;
@@ -435,6 +449,7 @@ uint64_t contain_start(struct gk_runner *runner, const struct gk_contain_request
 	                            limits_json(&limits, wall_ms));
 	struct capture_job *c = make(pool, ROLE_CONTAINED, GK_WIRE_CONTAIN, wall_ms, &limits, request);
 
+	c->job.is_alone = is_alone(pool, q);
 	if (strcmp(pool->device, "cpu") != 0) /* whoever has the GPU's lock */
 		crew_warm(&pool->crews[ROLE_LAUNCHER]);
 	add_fds(c, q->input_fds, q->input_count);

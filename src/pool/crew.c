@@ -133,10 +133,15 @@ void job_set_deadline(struct job *job, int64_t ms)
 
 /* ---- assignment ---- */
 
-static bool has_suspect(const struct peer *peer)
+static bool wants_peer_alone(const struct job *job)
+{
+	return job->deaths > 0 || job->is_alone;
+}
+
+static bool is_taken(const struct peer *peer)
 {
 	for (size_t i = 0; i < peer->jobs.count; i++)
-		if (peer->jobs.items[i]->deaths)
+		if (wants_peer_alone(peer->jobs.items[i]))
 			return true;
 	return false;
 }
@@ -145,11 +150,11 @@ static bool can_take(const struct peer *peer, const struct job *job)
 {
 	int slots = peer->slots;
 
-	if (peer->is_dead || !slots || has_suspect(peer))
+	if (peer->is_dead || !slots || is_taken(peer))
 		return false;
 	if (peer->crew->max_slots && peer->crew->max_slots < slots)
 		slots = peer->crew->max_slots;
-	return job->deaths ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
+	return wants_peer_alone(job) ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
 }
 
 static bool is_busy(const struct crew *crew)
@@ -257,6 +262,8 @@ static void look_at_queue(void *ctx)
 
 		if (peer)
 			assign(job, peer); /* leaves the list */
+		else if (job->is_alone) /* those behind it would keep it waiting for ever */
+			break;
 		else
 			i++;
 	}

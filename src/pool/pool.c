@@ -199,8 +199,8 @@ static void copy_options(struct pool *pool, const struct gk_pool_options *option
 	pool->crews[ROLE_ZYGOTE].max_slots = options->captures > 0 ? options->captures : 0;
 	pool->crews[ROLE_ZYGOTE].max_peers = 1;
 	pool->crews[ROLE_CONTAINED].max_peers = 1;
-	/* a GPU is used by one process at a time; interpreters share the cores */
-	pool->crews[ROLE_CONTAINED].max_slots = strcmp(pool->device, "cpu") == 0 ? 0 : 1;
+	/* interpreters share the cores */
+	pool->crews[ROLE_CONTAINED].max_slots = options->contained || strcmp(pool->device, "cpu") == 0 ? options->contained : 1;
 	pool->crews[ROLE_ORACLE].max_peers = options->oracles > 0 ? options->oracles : 1;
 	pool->crews[ROLE_LOWERING].max_peers = options->lowerings > 0 ? options->lowerings : 1;
 	pool->crews[ROLE_LAUNCHER].max_peers = options->launchers > 0 ? options->launchers : 1;

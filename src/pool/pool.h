@@ -26,6 +26,8 @@ struct gk_pool_options {
 	const char *launcher; /* another command line for the launcher ("ssh HOST geak launcher"), run by sh,
 	                         or NULL */
 	int captures;         /* at once; 0: what the zygote's hello says */
+	int contained;        /* candidates called for real at once; 0: on a GPU one, elsewhere what the hello says. One
+	                         that is timed on a GPU, or has large tensors, is alone */
 	int oracles, lowerings, launchers; /* processes; 0: one each */
 	int64_t start_ms;     /* within which a peer must say hello; 0: 120 s (a cold import of torch) */
 	int64_t answer_ms;    /* deadline of lint, inputs, expected; 0: 120 s */

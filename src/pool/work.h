@@ -54,6 +54,7 @@ struct job {
 	int64_t wall_ms; /* from its sending */
 	struct gk_timer *deadline;
 	int deaths;                             /* peers that died under it */
+	bool is_alone;                          /* no other job on its peer meanwhile */
 	bool is_finished, is_cancelled, failed; /* a cancelled job holds its slot until its peer answers */
 	struct gk_err err;
 };

@@ -26,6 +26,7 @@
 
 #define MAX_KEPT       1000 /* verdicts, for whoever asks again */
 #define ORACLE_CEILING ((size_t)1 << 30)
+#define MAX_CONTAINED   8 /* called for real on a GPU at once */
 #define CORES_OF_ORACLE 4 /* it computes on several, but draws inputs on one */
 
 const char *const gk_evidence_wanted_names[] = {"any", "sealed", NULL};
@@ -348,6 +349,16 @@ struct gk_evaluator *evaluator_over(struct gk_loop *loop, struct gk_runner *runn
 	return evaluator;
 }
 
+/* Each has a context on the GPU, and compiles its kernels. */
+static int contained_at_once(const struct gk_evaluator_options *options)
+{
+	int most = options->parallel > 0 ? options->parallel : count_cores();
+
+	if (most > count_cores() / 2)
+		most = count_cores() / 2;
+	return most < 1 ? 1 : most > MAX_CONTAINED ? MAX_CONTAINED : most;
+}
+
 static int fill_pool_options(struct gk_pool_options *pool, const struct gk_aim *aim, struct gk_arena *arena,
                              struct gk_err *e)
 {
@@ -379,6 +390,7 @@ struct gk_evaluator *gk_evaluator_open(struct gk_loop *loop, const struct gk_eva
 		setenv("GEAK_LAUNCHER", options->launcher, 1);
 	if (gk_aim_take(options->target, &aim, e) < 0 || fill_pool_options(&pool, &aim, &arena, e) < 0)
 		return NULL;
+	pool.contained = aim.gpus > 0 ? contained_at_once(options) : 0;
 	runner = gk_pool_open(loop, &pool, e);
 	aimed.target = aim.target;
 	aimed.on_gpu = aim.gpus > 0;

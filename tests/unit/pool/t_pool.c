@@ -187,7 +187,8 @@ static void test_oracle(void)
 		int fd;
 	} in = {{0}, -1}, out = {{0}, -1};
 	json_t *params = json_pack("{s:i}", "M", 4), *args = json_array();
-	struct gk_inputs_request inputs = {"/task", params, UINT64_MAX, "normal"};
+	struct gk_inputs_request inputs = {
+		.task_folder = "/task", .params = params, .seed = UINT64_MAX, .distribution = "normal"};
 	struct gk_expected_request expected = {"/task", params, args, NULL, 1};
 	char once[128];
 
@@ -512,8 +513,8 @@ static void time_plans(const char *what, bool is_solo, char outputs[2][64])
 
 	for (int i = 0; i < 2; i++)
 		outs[i] = gk_memfd_new("out", 40, &e);
-	request.a = (struct gk_time_side){plan, variants, &a, 1, &buffer, &index, 1, &outs[0], 1};
-	request.b = (struct gk_time_side){plan, NULL, &b, 1, &buffer, &index, 1, &outs[1], 1};
+	request.a = (struct gk_time_side){plan, variants, &a, 1, &buffer, &index, 1, &outs[0], 1, false};
+	request.b = (struct gk_time_side){plan, NULL, &b, 1, &buffer, &index, 1, &outs[1], 1, false};
 	request.wall_ms = strcmp(what, "hang") == 0 ? 200 : 0;
 	memset(&got, 0, sizeof got);
 	gk_runner_time(runner, &request, timed, NULL);
@@ -624,15 +625,20 @@ static void real_executed(void *ctx, const struct gk_execute_result *r)
 	real.failed |= r->err || r->died;
 }
 
-static void contain(const char *what, int output)
+static void contain_timed(const char *what, int output, int timed)
 {
 	json_t *entry = json_pack("{s:s, s:[]}", "name", "f", "params"), *calls = json_array();
 	struct gk_contain_request request = {.entry = entry, .calls = calls, .target = "cpu", .source = what,
-	                                     .size = strlen(what), .output_fds = &output, .output_count = 1};
+	                                     .size = strlen(what), .output_fds = &output, .output_count = 1, .timed = timed};
 
 	gk_runner_contain(runner, &request, ran, NULL);
 	json_decref(entry);
 	json_decref(calls);
+}
+
+static void contain(const char *what, int output)
+{
+	contain_timed(what, output, 0);
 }
 
 static void execute_clock(int output)
@@ -679,6 +685,31 @@ static int share_device(bool candidates_first)
 	return pairs;
 }
 
+/* Of JOBS candidates, the second of which is timed or has an output of many bytes, how many pairs ran at the same time; *beside: those with the second. */
+static int run_together(int timed, off_t bytes, int *beside)
+{
+	struct gk_err e;
+	int pairs = 0;
+
+	memset(&real, 0, sizeof real);
+	*beside = 0;
+	for (int i = 0; i < JOBS; i++) {
+		real.outputs[i] = gk_memfd_new("out", i == 1 ? (size_t)bytes : 16, &e);
+		contain_timed("ran", real.outputs[i], i == 1 ? timed : 0);
+	}
+	gk_loop_run(loop);
+	for (int i = 0; i < JOBS; i++)
+		for (int k = 0; k < i; k++) {
+			int both = overlap(real.outputs[i], real.outputs[k]);
+
+			pairs += both;
+			*beside += (i == 1 || k == 1) * both;
+		}
+	for (int i = 0; i < JOBS; i++)
+		close(real.outputs[i]);
+	return pairs;
+}
+
 static void test_contain(void)
 {
 	struct gk_err e;
@@ -710,6 +741,25 @@ static void test_one_device(void)
 	close_pool();
 	open_pool("well", (struct gk_pool_options){.device = "cuda", .launcher = program});
 	ok(!gk_runner_can_contain(runner), "beside a launcher elsewhere nothing can be run for real");
+	close_pool();
+}
+
+static void test_several_on_one_device(void)
+{
+	int beside;
+
+	open_pool("well", (struct gk_pool_options){.device = "cuda"});
+	is_int(run_together(0, 16, &beside), 0, "on a GPU candidates run one after the other");
+	close_pool();
+	open_pool("well", (struct gk_pool_options){.device = "cuda", .contained = JOBS, .launchers = 2});
+	ok(run_together(0, 16, &beside) > 0 && beside > 0, "or several at once, where that is asked for");
+	ok(real.done == JOBS && !real.failed, "and all come to their end");
+	run_together(1, 16, &beside);
+	ok(real.done == JOBS && beside == 0, "one that is timed is alone");
+	run_together(0, (off_t)65 << 20, &beside);
+	ok(real.done == JOBS && beside == 0, "so is one with large tensors");
+	is_int(share_device(false), 0, "no execution runs beside any of them");
+	is_int(share_device(true), 0, "whoever comes first");
 	close_pool();
 }
 
@@ -755,6 +805,7 @@ int main(void)
 	test_time_on_a_broken_gpu();
 	test_contain();
 	test_one_device();
+	test_several_on_one_device();
 	is_int(open_descriptors(), before, "no descriptor is left");
 	gk_loop_free(loop);
 	gk_tree_remove(scratch, &e);
