@@ -26,6 +26,7 @@
 
 #define PYTHON_SECONDS 60
 #define MAX_ANSWER     65536
+#define HIP_NOTE       "; geak's HIP path has not yet run on hardware"
 
 enum state { WORKS, LACKS, FAILS };
 
@@ -148,7 +149,9 @@ static void look_at_python(struct findings *all, const struct gk_place *place)
 
 /* ---- the rest ---- */
 
-static void look_at_driver(struct findings *all, const char *name, const char *library, const char *device)
+/* note: said where there is such a GPU. */
+static void look_at_driver(struct findings *all, const char *name, const char *library, const char *device,
+                           const char *note)
 {
 	void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
 	bool has_device = gk_path_exists(device);
@@ -156,7 +159,8 @@ static void look_at_driver(struct findings *all, const char *name, const char *l
 	if (handle)
 		dlclose(handle);
 	if (handle && has_device)
-		find(all, name, WORKS, gk_arena_printf(&all->arena, "%s loads, %s is there", library, device));
+		find(all, name, WORKS,
+		     gk_arena_printf(&all->arena, "%s loads, %s is there%s", library, device, note));
 	else
 		find(all, name, LACKS, gk_arena_printf(&all->arena, "%s%s, %s%s", library, handle ? " loads" : " is not installed",
 		                                       device, has_device ? " is there" : " is not there"));
@@ -199,7 +203,7 @@ static void look_at_gpu(struct findings *all)
 	     gk_arena_printf(&all->arena, "%s, %s, %lld of them%s", name, target,
 	                     (long long)json_integer_value(json_object_get(facts, "gpus")),
 	                     strcmp(json_string_value(json_object_get(facts, "device")), "hip") == 0
-	                             ? "; geak's HIP path has not yet run on hardware"
+	                             ? HIP_NOTE
 	                             : ""));
 	look_at_selftest(all, facts);
 }
@@ -296,8 +300,8 @@ static void look_everywhere(struct findings *all)
 		look_at_glibc(all, place.share);
 	look_at_python(all, &place);
 	find(all, "target cpu", WORKS, "the Triton IR machine");
-	look_at_driver(all, "NVIDIA driver", "libcuda.so.1", "/dev/nvidiactl");
-	look_at_driver(all, "AMD driver", "libamdhip64.so", "/dev/kfd");
+	look_at_driver(all, "NVIDIA driver", "libcuda.so.1", "/dev/nvidiactl", "");
+	look_at_driver(all, "AMD driver", "libamdhip64.so", "/dev/kfd", HIP_NOTE);
 	look_at_gpu(all);
 	look_at_sandbox(all);
 	look_at_cgroup(all);

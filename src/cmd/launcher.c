@@ -32,7 +32,7 @@ int gk_cmd_launcher(int argc, char **argv, struct gk_err *e)
 	int64_t threads = 1, memory = 0, gpu = -1;
 	bool only_facts = false;
 	const struct gk_option options[] = {
-		{'d', "device", GK_OPTION_TEXT, "NAME", "what executes the plans: cpu, cuda, hip (cpu)",
+		{'d', "device", GK_OPTION_TEXT, "NAME", "cpu, cuda, hip (cpu); hip has not yet run on hardware",
 	         .value = &device},
 		{'g', "gpu", GK_OPTION_INT, "N", "which GPU (the first that no other geak uses)",
 	         .value = &gpu, .min = 0, .max = 1023},

@@ -37,7 +37,7 @@ static void show(void *ctx, const struct gk_selftest_line *line)
 	fflush(stdout);
 }
 
-static void print_end(struct shown *shown, const json_t *result)
+static void print_end(struct shown *shown, const char *device, const json_t *result)
 {
 	const char *kind = json_string_value(json_object_get(json_object_get(result, "facts"), "kind"));
 	bool passed = shown->counts[GK_SELFTEST_FAIL] == 0;
@@ -46,6 +46,8 @@ static void print_end(struct shown *shown, const json_t *result)
 	gk_term_print(&shown->term, GK_PLAIN, ": %zu checks passed, %zu failed, %zu skipped%s%s\n",
 	              shown->counts[GK_SELFTEST_PASS], shown->counts[GK_SELFTEST_FAIL],
 	              shown->counts[GK_SELFTEST_SKIP], kind ? " on " : "", kind ? kind : "");
+	if (strcmp(device, "hip") == 0)
+		gk_term_print(&shown->term, GK_PLAIN, "geak's HIP path has not yet run on hardware at its makers'\n");
 }
 
 int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
@@ -56,7 +58,8 @@ int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
 	gk_free_auto char *text = NULL;
 	bool json = false;
 	const struct gk_option options[] = {
-		{'d', "device", GK_OPTION_TEXT, "NAME", "cpu, cuda, hip (cpu)", .value = &selftest.device},
+		{'d', "device", GK_OPTION_TEXT, "NAME", "cpu, cuda, hip (cpu); hip has not yet run on hardware",
+	         .value = &selftest.device},
 		{0, "launcher", GK_OPTION_TEXT, "COMMAND",
 	         "whose standard input and output serve it ('ssh HOST geak launcher')",
 	         .value = &selftest.launcher},
@@ -82,6 +85,6 @@ int gk_cmd_selftest(int argc, char **argv, struct gk_err *e)
 	if (json)
 		puts(text);
 	else
-		print_end(&shown, result);
+		print_end(&shown, selftest.device, result);
 	return gk_stdout_flush(e) < 0 ? -1 : code;
 }
