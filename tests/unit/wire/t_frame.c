@@ -189,6 +189,24 @@ static void test_total_ceiling(void)
 
 /* ---- over a socket ---- */
 
+static void look_at(struct gk_frame *frame, uint64_t id)
+{
+	struct gk_node root = gk_node_root(&frame->doc), node = gk_node_key(&root, "value");
+	struct gk_blob_map map;
+	struct gk_err e = {0};
+	int64_t value = 0;
+
+	is_int((long long)frame->id, (long long)id, "frames arrive in order");
+	is_int((long long)frame->blob_count, id == 2 ? 0 : 2, "each with its descriptors");
+	ok(gk_node_int(&node, 0, 100, &value, &e) == 0 && value == 42, "and its JSON");
+	if (!frame->blob_count)
+		return;
+	is_int(gk_frame_map(frame, 1, 100, &map, &e), 0, "a blob is mapped");
+	ok(map.size == 6 && !memcmp(map.bytes, "second", 6), "and has its bytes");
+	gk_blob_unmap(&map);
+	is_int(gk_frame_map(frame, 1, 5, &map, &e), -1, "unless it is too large");
+}
+
 static void test_descriptors(void)
 {
 	int before = open_descriptors(), pair[2], files[2] = {text_file("first"), text_file("second")};
@@ -198,8 +216,6 @@ static void test_descriptors(void)
 	struct gk_frame frame;
 	struct gk_blob_map map;
 	struct gk_err e = {0};
-	int64_t value = 0;
-	struct gk_node root, node;
 
 	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 	gk_frame_writer_init(&writer, false);
@@ -210,17 +226,7 @@ static void test_descriptors(void)
 	for (uint64_t id = 1; id <= 3; id++) {
 		while (gk_frame_next(&reader, &frame, &e) == 0)
 			gk_frame_fill(&reader, pair[1], &e);
-		is_int((long long)frame.id, (long long)id, "frames arrive in order");
-		is_int((long long)frame.blob_count, id == 2 ? 0 : 2, "each with its descriptors");
-		root = gk_node_root(&frame.doc);
-		node = gk_node_key(&root, "value");
-		ok(gk_node_int(&node, 0, 100, &value, &e) == 0 && value == 42, "and its JSON");
-		if (frame.blob_count) {
-			is_int(gk_frame_map(&frame, 1, 100, &map, &e), 0, "a blob is mapped");
-			ok(map.size == 6 && !memcmp(map.bytes, "second", 6), "and has its bytes");
-			gk_blob_unmap(&map);
-			is_int(gk_frame_map(&frame, 1, 5, &map, &e), -1, "unless it is too large");
-		}
+		look_at(&frame, id);
 		gk_frame_release(&frame);
 	}
 	is_int(gk_frame_map(&frame, 0, 10, &map, &e), -1, "a blob that is not there is refused");
