@@ -97,10 +97,10 @@ $B/src/judge/compare.o $B/src/judge/ulp.o: CFLAGS += -O3 -ffp-contract=off -fno-
 STANDINS := $(addprefix $B/tests/standin/,libcuda.so.1 libamdhip64.so libhealth.so)
 $B/tests/standin/libcuda.so.1: STANDIN = -DCUDA
 $B/tests/standin/libhealth.so: tests/standin/health.c
-$(filter-out %libhealth.so,$(STANDINS)): tests/standin/driver.c
+$(filter-out %libhealth.so,$(STANDINS)): tests/standin/driver.c tests/standin/kernels.c tests/standin/standin.h
 $(STANDINS):
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=c11 $(OPT) $(WARN) $(STANDIN) -fPIC -shared -o $@ $<
+	$(CC) -D_GNU_SOURCE -std=c11 $(OPT) $(WARN) $(STANDIN) -fPIC -shared -o $@ $(filter %.c,$^)
 
 objects: $(OBJ)
 unit: $(TBIN) $(STANDINS)
