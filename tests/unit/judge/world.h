@@ -343,19 +343,20 @@ static void tell_wave(struct gk_cascade *c, const struct world *w, struct gk_jud
 	executions += count;
 }
 
-static struct gk_verdict judge(const struct world *w, size_t case_count)
+static void tell_lint(struct gk_cascade *c, const struct world *w)
 {
-	struct gk_judge_setup setup = setup_of(case_count);
-	struct gk_cascade *c = NULL;
 	struct gk_lint_result lint = {.passed = !w->lint,
 	                              .kind = w->lint ? w->lint : "",
 	                              .message = w->lint ? "no" : "",
 	                              .line = w->lint ? 6 : 0};
-	struct gk_judge_execution *wave[256];
-	const struct gk_judge_timing *clocks[16];
-	struct gk_judge_action a;
-	struct gk_verdict v = {0};
-	int flying = 0, timed = 0;
+
+	gk_cascade_linted(c, &lint, 1);
+}
+
+static struct gk_cascade *begin(const struct world *w, size_t case_count)
+{
+	struct gk_judge_setup setup = setup_of(case_count);
+	struct gk_cascade *c;
 
 	setup.measure = w->measure;
 	setup.target = w->target ? w->target : "cpu";
@@ -365,10 +366,22 @@ static struct gk_verdict judge(const struct world *w, size_t case_count)
 		gk_cascade_trust(c, true);
 	executions = lowerings = timings = paired_seen = 0;
 	specials_seen = 0;
+	return c;
+}
+
+static struct gk_verdict judge(const struct world *w, size_t case_count)
+{
+	struct gk_cascade *c = begin(w, case_count);
+	struct gk_judge_execution *wave[256];
+	const struct gk_judge_timing *clocks[16];
+	struct gk_judge_action a;
+	struct gk_verdict v = {0};
+	int flying = 0, timed = 0;
+
 	for (;;) {
 		while (gk_cascade_next(c, &a)) {
 			if (a.kind == GK_JUDGE_LINT)
-				gk_cascade_linted(c, &lint, 1);
+				tell_lint(c, w);
 			else if (a.kind == GK_JUDGE_CAPTURE)
 				tell_capture(c, w, case_count, a.take);
 			else if (a.kind == GK_JUDGE_LOWER)
