@@ -245,6 +245,8 @@ static void gpu_close(struct gk_device *device)
 	for (int i = 0; i < GK_DEVICE_MARKS && !device->is_lost; i++)
 		if (gpu->events[i])
 			gpu->call.event_free(gpu->events[i]);
+	if (!device->is_lost)
+		gpu_idle_drop(gpu);
 	if (gpu->staging && !device->is_lost)
 		gpu->call.host_free(gpu->staging);
 	if (gpu->stream && !device->is_lost)

@@ -8,6 +8,7 @@
  *   gpu.c         library, choice and lock of a GPU, facts, modules, clock
  *   gpu_copy.c    copies to and from
  *   gpu_memory.c  buffers: mappings, poison, guards
+ *   gpu_idle.c    mappings that nobody uses just now
  *   gpu_run.c     steps: fills, copies, launches, what becomes of faults
  *   gpu_time.c    what timing takes besides: memory that two plans share, kernels of our own
  *   health*.c     clocks, power, heat: by the vendors' libraries of management
@@ -16,6 +17,7 @@
 #define GK_DEVICE_GPU_H
 
 #include "device.h"
+#include "num/random.h"
 
 /* How memory is made, as both drivers declare it. */
 struct gpu_memory_kind {
@@ -108,6 +110,25 @@ enum gpu_attribute {
 
 struct gpu;
 
+/* A buffer in a mapping of its own; what of the mapping lies around it is poisoned and looked at later. */
+struct gpu_buffer {
+	uint64_t at, bytes;       /* as kernels see it */
+	uint64_t begin, size;     /* of the mapping */
+	uint64_t reserved, range; /* of the address range around it */
+	uint64_t low, high;       /* what may be written: of all who share the mapping */
+	uint64_t handle;
+	bool is_mapped, is_lent; /* lent: the mapping is another memory's */
+	uint8_t *pattern; /* GPU_PATTERN_BYTES, from begin on again and again */
+};
+
+enum { GPU_IDLE = 128 };
+
+struct gpu_idle {
+	struct gpu_buffer items[GPU_IDLE];
+	uint32_t count;
+	uint64_t bytes;
+};
+
 struct gpu_launch {
 	void *function;
 	uint32_t grid[3]; /* in blocks, clusters multiplied out */
@@ -160,6 +181,7 @@ struct gpu {
 	char target[32], pci[32];
 	bool can_map;
 	size_t granule;
+	struct gpu_idle idle;
 	void *stream, *staging;
 	void *events[GK_DEVICE_MARKS];
 	uint64_t memory_bytes; /* of the card */
@@ -192,17 +214,6 @@ void *gpu_symbol(struct gpu *gpu, const char *name, struct gk_err *e); /* of the
 
 enum { GPU_PATTERN_BYTES = 1 << 18, GPU_STAGING_BYTES = 1 << 23 };
 
-/* A buffer in a mapping of its own; what of the mapping lies around it is poisoned and looked at later. */
-struct gpu_buffer {
-	uint64_t at, bytes;       /* as kernels see it */
-	uint64_t begin, size;     /* of the mapping */
-	uint64_t reserved, range; /* of the address range around it */
-	uint64_t low, high;       /* what may be written: of all who share the mapping */
-	uint64_t handle;
-	bool is_mapped, is_lent; /* lent: the mapping is another memory's */
-	uint8_t *pattern; /* GPU_PATTERN_BYTES, from begin on again and again */
-};
-
 /* Bytes of a data step, pinned; and on the device where its view is not dense. */
 struct gpu_held {
 	const uint8_t *data;
@@ -228,6 +239,11 @@ void gpu_memory_free(struct gk_device *device, struct gk_device_memory *memory);
 int gpu_buffer_new(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t bytes, uint64_t seed, bool inverse,
                    struct gk_err *e);
 void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *buffer);
+void gpu_mapping_drop(struct gpu *gpu, const struct gpu_buffer *buffer); /* mapping, memory, addresses */
+/* A mapping of that size, of zeros, if one is idle and the draw falls so: begin, size, range, handle of b. */
+bool gpu_idle_take(struct gpu *gpu, struct gk_random *random, uint64_t size, struct gpu_buffer *b);
+bool gpu_idle_keep(struct gpu *gpu, const struct gpu_buffer *b); /* false: the caller must drop it */
+void gpu_idle_drop(struct gpu *gpu);                             /* all of them */
 int gpu_park(struct gk_device *device, struct gk_device_memory *memory);
 int gpu_unpark(struct gk_device *device, struct gk_device_memory *memory, uint64_t seed, struct gk_err *e);
 /* A buffer in another's mapping; false when that has not the size which it would get itself. */

@@ -17,10 +17,11 @@
 
 #include "base/memory.h"
 #include "gpu.h"
-#include "num/random.h"
 #include "strided.h"
 
 enum { BORDER_BYTES = 65536, ALIGNMENT = 512, SPREAD = 16, HEADROOM = 16 };
+
+#define OTHER_SEED UINT64_C(0x9e3779b97f4a7c15)
 
 static uint64_t round_up(uint64_t bytes, uint64_t to)
 {
@@ -69,6 +70,10 @@ static int map_there(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
 	struct gpu_memory_access access = {1, gpu->ordinal, 3};
 	int error = b->handle ? 0 : gpu->call.create(&b->handle, b->size, &kind, 0);
 
+	if (error && gpu->idle.count) {
+		gpu_idle_drop(gpu);
+		error = gpu->call.create(&b->handle, b->size, &kind, 0);
+	}
 	if (error)
 		return gpu_fail(gpu, error, "memory for a buffer", e);
 	error = gpu->call.map(b->begin, b->size, 0, b->handle, 0);
@@ -86,6 +91,10 @@ static int map_buffer(struct gpu *gpu, struct gpu_buffer *b, struct gk_random *r
 	int error;
 
 	b->size = mapping_size(gpu, b->bytes);
+	if (!b->handle && gpu_idle_take(gpu, random, b->size, b)) {
+		put_in_mapping(gpu, b);
+		return 0;
+	}
 	b->range = b->size + (SPREAD + 2) * gpu->granule;
 	error = gpu->call.reserve(&b->reserved, b->range, 0, 0, 0);
 	if (error) {
@@ -109,6 +118,16 @@ static int take_plain(struct gpu *gpu, struct gpu_buffer *b, struct gk_err *e)
 	return 0;
 }
 
+void gpu_mapping_drop(struct gpu *gpu, const struct gpu_buffer *b)
+{
+	if (b->is_mapped)
+		gpu->call.unmap(b->begin, b->size);
+	if (b->handle)
+		gpu->call.release(b->handle);
+	if (b->range)
+		gpu->call.unreserve(b->reserved, b->range);
+}
+
 void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *b)
 {
 	if (b->is_lent) {
@@ -116,12 +135,8 @@ void gpu_buffer_drop(struct gpu *gpu, struct gpu_buffer *b)
 		return;
 	}
 	if (!gpu->device.is_lost && (b->range || b->handle)) {
-		if (b->is_mapped)
-			gpu->call.unmap(b->begin, b->size);
-		if (b->handle)
-			gpu->call.release(b->handle);
-		if (b->range)
-			gpu->call.unreserve(b->reserved, b->range);
+		if (!gpu_idle_keep(gpu, b))
+			gpu_mapping_drop(gpu, b);
 	} else if (!gpu->device.is_lost && b->begin) {
 		gpu->call.free(b->begin);
 	}
@@ -267,13 +282,14 @@ int gpu_count_strays(struct gpu *gpu, const struct gpu_buffer *b, uint32_t piece
 int gpu_buffer_new(struct gpu *gpu, struct gpu_buffer *b, uint64_t bytes, uint64_t seed, bool inverse,
                    struct gk_err *e)
 {
-	struct gk_random random;
+	struct gk_random place, pattern;
 
-	gk_random_seed(&random, seed);
+	gk_random_seed(&place, seed);
+	gk_random_seed(&pattern, seed + OTHER_SEED); /* the same wherever the buffer comes to lie */
 	b->bytes = bytes;
-	if ((gpu->can_map ? map_buffer(gpu, b, &random, e) : take_plain(gpu, b, e)) < 0)
+	if ((gpu->can_map ? map_buffer(gpu, b, &place, e) : take_plain(gpu, b, e)) < 0)
 		return -1;
-	make_pattern(b, &random, inverse);
+	make_pattern(b, &pattern, inverse);
 	return spread_pattern(gpu, b, e);
 }
 
@@ -282,6 +298,7 @@ int gpu_memory_left(struct gpu *gpu, uint64_t *bytes, struct gk_err *e)
 	size_t unused = 0, all = 0;
 	int error = gpu->call.memory_info(&unused, &all);
 
+	unused += gpu->idle.bytes;
 	*bytes = unused - unused / HEADROOM;
 	if (*bytes > gpu->options.memory_bytes)
 		*bytes = gpu->options.memory_bytes;
