@@ -32,6 +32,8 @@ struct job {
 	int64_t first[GK_PLAN_MAX_OUTPUTS];
 	json_t *changed;
 	double ms;
+	int64_t started_ns, lap_ns;
+	double memory_ms, outputs_ms, changes_ms; /* what the device was held for besides */
 };
 
 static int read_plan(struct job *job, const struct gk_node *root, struct gk_err *e)
@@ -160,13 +162,23 @@ static json_t *executed_json(const struct job *job)
 	if (job->run.notes.size > 0)
 		json_array_append_new(notes,
 		                      launch_safe_string(job->run.notes.bytes, job->run.notes.size, NOTE_BYTES));
-	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:b}", "finding", launch_finding_json(&job->run.finding),
-	                 "changed", job->changed, "outputs", outputs_json(job), "counts",
-	                 counts_json(&job->run.counts), "notes", notes, "ms", job->ms, "lost",
-	                 job->launcher->device->is_lost);
+	return json_pack("{s:o, s:O, s:o, s:o, s:o, s:f, s:f, s:{s:f, s:f, s:f}, s:b}", "finding",
+	                 launch_finding_json(&job->run.finding), "changed", job->changed, "outputs", outputs_json(job),
+	                 "counts", counts_json(&job->run.counts), "notes", notes, "ms", job->ms, "held_ms",
+	                 (double)(gk_clock_ns() - job->started_ns) / 1e6, "took", "memory", job->memory_ms, "outputs",
+	                 job->outputs_ms, "changes", job->changes_ms, "lost", job->launcher->device->is_lost);
 }
 
 /* ---- the runs ---- */
+
+/* Time since the last lap. */
+static double lap(struct job *job)
+{
+	int64_t now = gk_clock_ns(), before = job->lap_ns;
+
+	job->lap_ns = now;
+	return (double)(now - before) / 1e6;
+}
 
 static void drop_memory(struct job *job)
 {
@@ -293,6 +305,7 @@ static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, 
 
 	job->run.plan = job->plan;
 	job->run.modules = job->modules;
+	job->started_ns = job->lap_ns = gk_clock_ns();
 	if (take_memory(job, false, &why) < 0 &&
 	    !(why.kind == GK_ERR_INPUT && launch_drop_kept(job->launcher) && take_memory(job, false, &why) == 0)) {
 		if (why.kind == GK_ERR_INPUT)
@@ -300,8 +313,17 @@ static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, 
 		*e = why;
 		return -1;
 	}
-	if (run_in_memory(job, e) < 0 || take_outputs(job, e) < 0 || take_changes(job, e) < 0 ||
-	    settle_poison(job, e) < 0 || write_outputs(job, used, is_inline, fds, count, e) < 0)
+	job->memory_ms = lap(job);
+	if (run_in_memory(job, e) < 0)
+		return -1;
+	lap(job);
+	if (take_outputs(job, e) < 0)
+		return -1;
+	job->outputs_ms = lap(job);
+	if (take_changes(job, e) < 0)
+		return -1;
+	job->changes_ms = lap(job);
+	if (settle_poison(job, e) < 0 || write_outputs(job, used, is_inline, fds, count, e) < 0)
 		return -1;
 	*json = executed_json(job);
 	return *json ? 0 : gk_err_set(e, GK_ERR_INTERNAL, "execute: the answer could not be written as JSON");

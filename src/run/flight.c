@@ -137,7 +137,7 @@ static void executed(void *ctx, const struct gk_execute_result *result)
 	f->request = 0;
 	judging_came(job);
 	if (job->evaluator->options.on_gpu)
-		job->spent.gpu += json_number_value(json_object_get(result->executed, "ms"));
+		job->spent.gpu += json_number_value(json_object_get(result->executed, "held_ms"));
 	if (result->err)
 		gk_cascade_failed(job->cascade, result->err);
 	else if (!result->executed || !json_is_null(json_object_get(result->executed, "finding")))
