@@ -438,7 +438,7 @@ static int gpu_elapsed(struct gk_device *device, uint32_t from, uint32_t to, dou
 static int gpu_sync(struct gk_device *device, struct gk_err *e)
 {
 	struct gpu *gpu = (struct gpu *)device;
-	int error = gpu->call.stream_sync(gpu->stream);
+	int error = gpu_wait(gpu);
 
 	return error ? gpu_fail(gpu, error, "waiting for the GPU", e) : 0;
 }

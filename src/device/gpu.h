@@ -183,6 +183,7 @@ struct gpu {
 	size_t granule;
 	struct gpu_idle idle;
 	void *stream, *staging;
+	uint64_t staged; /* bytes of staging that the stream may still read from */
 	void *events[GK_DEVICE_MARKS];
 	uint64_t memory_bytes; /* of the card */
 	void *health;          /* of vendor->health; NULL where no library tells */
@@ -252,7 +253,9 @@ uint64_t gpu_buffer_extra(const struct gpu *gpu); /* the most bytes that a buffe
 /* What the driver has, in bytes, and what of it may be used now. */
 int gpu_memory_left(struct gpu *gpu, uint64_t *bytes, struct gk_err *e);
 int gpu_scratch(struct gpu *gpu, struct gk_device_memory *memory, uint64_t bytes, struct gk_err *e);
-/* Through pinned memory, done on return. */
+int gpu_wait(struct gpu *gpu); /* for all that was queued; the driver's number */
+/* Through pinned memory. What is uploaded may be changed on return, and is there for whatever is queued next; what is
+ * downloaded is here. */
 int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e);
 int gpu_download(struct gpu *gpu, void *to, uint64_t from, uint64_t bytes, struct gk_err *e);
 /* The bytes, piece by piece, without a place of their own; until fn says false. */

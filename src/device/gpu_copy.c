@@ -1,13 +1,15 @@
 /*
- * Copies to and from the device, through pinned memory in two halves: while the
- * driver moves one, the host fills or reads the other.
+ * Copies to and from the device, through pinned memory. Much is moved in two
+ * halves: while the driver moves one, the host fills or reads the other. What
+ * is small is put behind what was small before, and nobody waits: the queue
+ * keeps the order, and the memory is used anew once it was waited for anyway.
  */
 #include <string.h>
 
 #include "base/parallel.h"
 #include "gpu.h"
 
-enum { HALF = GPU_STAGING_BYTES / 2, SLICE = 1 << 20 };
+enum { HALF = GPU_STAGING_BYTES / 2, SLICE = 1 << 20, SMALL = 1 << 19, APART = 256 };
 
 /* ---- on the host: new pages and memory that is far are slow for one thread ---- */
 
@@ -44,22 +46,49 @@ static uint64_t piece_at(uint64_t done, uint64_t bytes)
 	return bytes - done < HALF ? bytes - done : HALF;
 }
 
-/* The transfer of one half is waited for when the next half is ready. */
-int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e)
+int gpu_wait(struct gpu *gpu)
 {
-	int error = 0;
+	int error = gpu->call.stream_sync(gpu->stream);
+
+	if (!error)
+		gpu->staged = 0;
+	return error;
+}
+
+static int upload_small(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes)
+{
+	char *at;
+	int error = gpu->staged + bytes > GPU_STAGING_BYTES ? gpu_wait(gpu) : 0;
+
+	if (error || bytes == 0)
+		return error;
+	at = (char *)gpu->staging + gpu->staged;
+	memcpy(at, from, bytes);
+	gpu->staged += (bytes + APART - 1) / APART * APART;
+	return gpu->call.to_device(to, at, bytes, gpu->stream);
+}
+
+/* The transfer of one half is waited for when the next half is ready. */
+static int upload_halves(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes)
+{
+	int error = gpu->staged ? gpu_wait(gpu) : 0;
 	uint64_t number = 0;
 
 	for (uint64_t done = 0, n; done < bytes && !error; done += n, number++) {
 		n = piece_at(done, bytes);
 		copy(half_of(gpu, number), (const char *)from + done, n);
 		if (number)
-			error = gpu->call.stream_sync(gpu->stream);
+			error = gpu_wait(gpu);
 		if (!error)
 			error = gpu->call.to_device(to + done, half_of(gpu, number), n, gpu->stream);
 	}
-	if (!error && number)
-		error = gpu->call.stream_sync(gpu->stream);
+	return error ? error : gpu_wait(gpu);
+}
+
+int gpu_upload(struct gpu *gpu, uint64_t to, const void *from, uint64_t bytes, struct gk_err *e)
+{
+	int error = bytes > SMALL ? upload_halves(gpu, to, from, bytes) : upload_small(gpu, to, from, bytes);
+
 	return error ? gpu_fail(gpu, error, "copying to the GPU", e) : 0;
 }
 
@@ -75,14 +104,14 @@ int gpu_read(struct gpu *gpu, uint64_t from, uint64_t bytes, gpu_read_fn *fn, vo
 
 	for (uint64_t done = 0, number = 0, n; done < bytes && !error && go_on; done += n, number++) {
 		n = piece_at(done, bytes);
-		error = gpu->call.stream_sync(gpu->stream);
+		error = gpu_wait(gpu);
 		if (!error)
 			error = fetch(gpu, number + 1, from + done + n, piece_at(done + n, bytes));
 		if (!error)
 			go_on = fn(ctx, done, half_of(gpu, number), n);
 	}
 	if (!error && !go_on) /* the half that was asked for ahead */
-		error = gpu->call.stream_sync(gpu->stream);
+		error = gpu_wait(gpu);
 	return error ? gpu_fail(gpu, error, "copying from the GPU", e) : 0;
 }
 

@@ -21,6 +21,7 @@
 
 enum { BORDER_BYTES = 65536, ALIGNMENT = 512, SPREAD = 16, HEADROOM = 16 };
 
+#define LITTLE     ((uint64_t)64 << 20)
 #define OTHER_SEED UINT64_C(0x9e3779b97f4a7c15)
 
 static uint64_t round_up(uint64_t bytes, uint64_t to)
@@ -159,7 +160,7 @@ int gpu_park(struct gk_device *device, struct gk_device_memory *m)
 {
 	struct gpu *gpu = (struct gpu *)device;
 
-	if (!can_park(gpu, m) || gpu->call.stream_sync(gpu->stream))
+	if (!can_park(gpu, m) || gpu_wait(gpu))
 		return 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		struct gpu_buffer *b = &m->buffers[i];
@@ -305,25 +306,47 @@ int gpu_memory_left(struct gpu *gpu, uint64_t *bytes, struct gk_err *e)
 	return error ? gpu_fail(gpu, error, "the GPU's memory", e) : 0;
 }
 
-static int check_room(struct gpu *gpu, const struct gk_plan *plan, struct gk_err *e)
+static int bytes_of_plan(const struct gpu *gpu, const struct gk_plan *plan, uint64_t *total, struct gk_err *e)
 {
-	uint64_t total = 0, least = 2 * (uint64_t)BORDER_BYTES + ALIGNMENT, left;
+	uint64_t least = 2 * (uint64_t)BORDER_BYTES + ALIGNMENT;
 
-	if (gpu_memory_left(gpu, &left, e) < 0)
-		return -1;
+	*total = 0;
 	for (uint32_t i = 0; i < plan->buffer_count; i++) {
 		uint64_t bytes = plan->buffers[i].bytes;
 
 		if (bytes > (uint64_t)1 << 48)
 			return gk_err_set(e, GK_ERR_INPUT, "plan: buffers[%u]: %llu bytes", i,
 			                  (unsigned long long)bytes);
-		total += round_up(bytes + least, gpu->can_map ? gpu->granule : ALIGNMENT);
+		*total += round_up(bytes + least, gpu->can_map ? gpu->granule : ALIGNMENT);
 	}
+	return 0;
+}
+
+/* The driver is slow to tell what is left: of a plan that takes little it is asked only when it has failed. */
+static int check_room(struct gpu *gpu, const struct gk_plan *plan, bool has_failed, struct gk_err *e)
+{
+	uint64_t total, left;
+
+	if (bytes_of_plan(gpu, plan, &total, e) < 0)
+		return -1;
+	if (!has_failed && total <= LITTLE && total <= gpu->options.memory_bytes)
+		return 0;
+	if (gpu_memory_left(gpu, &left, e) < 0)
+		return -1;
 	if (total <= left)
 		return 0;
 	return gk_err_set(e, GK_ERR_INPUT,
 	                  "the plan's buffers need %llu MiB of memory, the GPU has %llu MiB for them",
 	                  (unsigned long long)(total >> 20), (unsigned long long)(left >> 20));
+}
+
+/* Why there was no memory: more is wanted than there is, if that is so. */
+static void explain(struct gpu *gpu, const struct gk_plan *plan, struct gk_err *e)
+{
+	struct gk_err why = {0};
+
+	if (!gpu->device.is_lost && check_room(gpu, plan, true, &why) < 0 && why.kind == GK_ERR_INPUT)
+		*e = why;
 }
 
 int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const void *const *inputs,
@@ -332,7 +355,7 @@ int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const v
 	struct gpu *gpu = (struct gpu *)device;
 	struct gk_device_memory *m;
 
-	if (check_room(gpu, plan, e) < 0)
+	if (check_room(gpu, plan, false, e) < 0)
 		return -1;
 	m = gk_alloc(sizeof *m);
 	*m = (struct gk_device_memory){
@@ -344,6 +367,7 @@ int gpu_memory_new(struct gk_device *device, const struct gk_plan *plan, const v
 		if (gpu_buffer_new(gpu, b, plan->buffers[i].bytes, seed * 64 + i, inverse, e) < 0 ||
 		    (inputs[i] && gpu_upload(gpu, b->at, inputs[i], b->bytes, e) < 0)) {
 			gpu_memory_free(device, m);
+			explain(gpu, plan, e);
 			return -1;
 		}
 	}

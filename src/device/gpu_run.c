@@ -322,7 +322,7 @@ static bool run_launch(struct gpu *gpu, struct gk_device_run *run, const struct 
 	if (!error)
 		error = launch_packed(gpu, launch, m, &p);
 	if (!error && !run->is_timed)
-		error = gpu->call.stream_sync(gpu->stream);
+		error = gpu_wait(gpu);
 	run->counts.launches++;
 	run->counts.programs += (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
 	return error ? gpu_found_fault(gpu, run, launch, error) : true;
@@ -396,7 +396,7 @@ bool gpu_finish(struct gk_device *device, struct gk_device_run *run)
 {
 	struct gpu *gpu = (struct gpu *)device;
 	uint32_t piece = piece_of(run);
-	int error = gpu->call.stream_sync(gpu->stream);
+	int error = gpu_wait(gpu);
 	uint64_t count;
 	int64_t at;
 

@@ -1,5 +1,6 @@
 #include "random.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -74,11 +75,10 @@ void gk_random_fill(struct gk_random *r, void *bytes, size_t size)
 	uint8_t *at = bytes;
 
 	while (size) {
-		uint64_t word = gk_random_next(r);
+		uint64_t word = htole64(gk_random_next(r));
 		size_t step = size < sizeof word ? size : sizeof word;
 
-		for (size_t i = 0; i < step; i++)
-			at[i] = (uint8_t)(word >> (8 * i));
+		memcpy(at, &word, step);
 		at += step;
 		size -= step;
 	}

@@ -174,27 +174,27 @@ static char *calls(void)
 static const char *const cuda_opening =
 	"cuInit 0\ncuDeviceGetCount \ncuDevicePrimaryCtxRetain 0\ncuCtxSetCurrent it\ncuStreamCreate 1\n"
 	"cuMemHostAlloc 8388608 0\ncuMemGetAllocationGranularity type=1 location=1 device=0 0\n"
-	"cuMemAlloc_v2 8192\ncuMemcpyHtoDAsync_v2 4096\ncuStreamSynchronize \ncuMemcpyDtoDAsync_v2 4096\n"
+	"cuMemAlloc_v2 8192\ncuMemcpyHtoDAsync_v2 4096\ncuMemcpyDtoDAsync_v2 4096\n"
 	"cuMemcpyDtoHAsync_v2 4096\ncuStreamSynchronize \ncuMemFree_v2 \n";
 static const char *const hip_opening =
 	"hipInit 0\nhipGetDeviceCount \nhipGetDevicePropertiesR0600 0\nhipSetDevice 0\nhipStreamCreateWithFlags 1\n"
 	"hipHostMalloc 8388608 0\nhipMemGetAllocationGranularity type=1 location=1 device=0 0\n"
-	"hipMalloc 8192\nhipMemcpyHtoDAsync 4096\nhipStreamSynchronize \nhipMemcpyDtoDAsync 4096\n"
+	"hipMalloc 8192\nhipMemcpyHtoDAsync 4096\nhipMemcpyDtoDAsync 4096\n"
 	"hipMemcpyDtoHAsync 4096\nhipStreamSynchronize \nhipFree \n";
 
 /* A buffer: range, memory, mapping, rights; the pattern once, then doubled. */
 #define CUDA_BUFFER                                                                                          \
 	"cuMemAddressReserve 39845888 0 0 0\ncuMemCreate 2097152 type=1 handle=0 location=1 device=0 0\n"    \
 	"cuMemMap 2097152 0 0\ncuMemSetAccess 2097152 location=1 device=0 rights=3 1\n"                      \
-	"cuMemcpyHtoDAsync_v2 262144\ncuStreamSynchronize \ncuMemcpyDtoDAsync_v2 262144\n"                   \
+	"cuMemcpyHtoDAsync_v2 262144\ncuMemcpyDtoDAsync_v2 262144\n"                   \
 	"cuMemcpyDtoDAsync_v2 524288\ncuMemcpyDtoDAsync_v2 1048576\n"
 #define CUDA_STRAYS                                                                                          \
 	"cuMemcpyDtoHAsync_v2 112\ncuStreamSynchronize \ncuMemcpyDtoHAsync_v2 2096640\ncuStreamSynchronize \n"
-#define CUDA_IN   "cuMemcpyHtoDAsync_v2 400\ncuStreamSynchronize \n"
+#define CUDA_IN   "cuMemcpyHtoDAsync_v2 400\n"
 #define CUDA_BACK "cuMemcpyDtoHAsync_v2 400\ncuStreamSynchronize \n"
 #define CUDA_DROP "cuMemsetD8Async 0 2097152\n"
 static const char *const cuda_execution =
-	"cuModuleLoadData add of 6\ncuModuleGetFunction add\ncuMemGetInfo_v2 \n" CUDA_BUFFER CUDA_IN CUDA_BUFFER CUDA_IN
+	"cuModuleLoadData add of 6\ncuModuleGetFunction add\n" CUDA_BUFFER CUDA_IN CUDA_BUFFER CUDA_IN
 		CUDA_BUFFER
 	"cuLaunchKernelEx add grid 2 1 1 block 128 1 1 shared 1024 params pointer pointer pointer 100 0 0\n"
 	"cuStreamSynchronize \ncuStreamSynchronize \n" CUDA_STRAYS CUDA_STRAYS CUDA_STRAYS CUDA_BACK CUDA_BACK CUDA_BACK
@@ -203,15 +203,15 @@ static const char *const cuda_execution =
 #define HIP_BUFFER                                                                                           \
 	"hipMemAddressReserve 39845888 0 0 0\nhipMemCreate 2097152 type=1 handle=0 location=1 device=0 0\n"  \
 	"hipMemMap 2097152 0 0\nhipMemSetAccess 2097152 location=1 device=0 rights=3 1\n"                    \
-	"hipMemcpyHtoDAsync 262144\nhipStreamSynchronize \nhipMemcpyDtoDAsync 262144\n"                      \
+	"hipMemcpyHtoDAsync 262144\nhipMemcpyDtoDAsync 262144\n"                      \
 	"hipMemcpyDtoDAsync 524288\nhipMemcpyDtoDAsync 1048576\n"
 #define HIP_STRAYS                                                                                           \
 	"hipMemcpyDtoHAsync 112\nhipStreamSynchronize \nhipMemcpyDtoHAsync 2096640\nhipStreamSynchronize \n"
-#define HIP_IN   "hipMemcpyHtoDAsync 400\nhipStreamSynchronize \n"
+#define HIP_IN   "hipMemcpyHtoDAsync 400\n"
 #define HIP_BACK "hipMemcpyDtoHAsync 400\nhipStreamSynchronize \n"
 #define HIP_DROP "hipMemsetD8Async 0 2097152\n"
 static const char *const hip_execution =
-	"hipModuleLoadData add of 6\nhipModuleGetFunction add\nhipMemGetInfo \n" HIP_BUFFER HIP_IN HIP_BUFFER HIP_IN
+	"hipModuleLoadData add of 6\nhipModuleGetFunction add\n" HIP_BUFFER HIP_IN HIP_BUFFER HIP_IN
 		HIP_BUFFER
 	"hipModuleLaunchKernel add grid 2 1 1 block 256 1 1 shared 1024 params pointer pointer pointer 100 0 0\n"
 	"hipStreamSynchronize \nhipStreamSynchronize \n" HIP_STRAYS HIP_STRAYS HIP_STRAYS HIP_BACK HIP_BACK HIP_BACK
