@@ -91,6 +91,7 @@ static void add_python(struct pool *pool, enum role role, struct command *comman
 	add(command, "PYTHONHASHSEED=0");
 	add(command, "PYTHONDONTWRITEBYTECODE=1");
 	add(command, "PYTHONUNBUFFERED=1");
+	add(command, "OMP_WAIT_POLICY=passive"); /* threads that spin for work take the cores of those who have some */
 	if (role == ROLE_ORACLE)
 		return;
 	for (size_t i = 0; i < gk_count_of(one_thread); i++)
