@@ -76,12 +76,13 @@ def batch(geak: str, path_of: Dict[str, str], task_of: Dict[str, str], times: in
     for line in done.stdout.splitlines():
         result = json.loads(line)
         table.setdefault(str(result["id"]).split()[0], []).append(result)
-    print("| kernel | geak, in a batch, its wall time, s | it says |\n|---|---|---|")
+    print("| kernel | geak, in a batch, its wall time, s | the GPU was held, ms | it says |\n|---|---|---|---|")
     for name, ours in table.items():
         totals = [r["ms"]["total"] / 1000 for r in ours if "ms" in r]
+        held = [r["ms"]["gpu"] for r in ours if "ms" in r]
         speeds = [r["speedup"]["mean"] for r in ours if r.get("speedup")]
         kinds = sorted({str(r.get("verdict", {}).get("kind")) for r in ours})
-        print(f"| {name} | {statistics.median(totals or [0]):.2f} | {', '.join(kinds)}, {statistics.median(speeds or [0]):.3f}x |", flush=True)
+        print(f"| {name} | {statistics.median(totals or [0]):.2f} | {statistics.median(held or [0]):.0f} | {', '.join(kinds)}, {statistics.median(speeds or [0]):.3f}x |", flush=True)
     count = sum(map(len, table.values()))
     return f"geak in a batch {took / max(count, 1):.2f} s a verdict ({count} in {took:.1f} s, references included)"
 
