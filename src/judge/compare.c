@@ -200,6 +200,14 @@ static double mean_magnitude(const struct gk_comparison *c, int64_t count)
 	return finite > 0 ? total / finite : 0;
 }
 
+/* What the spread is relative to. */
+static double scale_of(const struct gk_comparison *c, int64_t count)
+{
+	double n = count > 0 ? (double)count : 1;
+
+	return mean_magnitude(c, count) * (1 + c->tolerance.few / (n * n));
+}
+
 static struct check check_new(const struct gk_comparison *c, double scale)
 {
 	struct check k = {.c = c, .has_infinity = has_infinity(c->dtype)};
@@ -527,7 +535,7 @@ bool gk_compare(const struct gk_comparison *c, struct gk_difference *d)
 
 	memset(d, 0, sizeof *d);
 	d->count = count;
-	d->scale = mean_magnitude(c, count);
+	d->scale = scale_of(c, count);
 	k = check_new(c, d->scale);
 	t = gk_alloc(sizeof *t);
 	tally_init(t, c, d, count);

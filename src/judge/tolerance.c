@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#define FEW 64.
+
 double gk_smallest_subnormal(enum gk_dtype dtype)
 {
 	static const int exponents[GK_DTYPE_COUNT] = {
@@ -50,6 +52,8 @@ struct gk_tolerance gk_tolerance_row(enum gk_dtype dtype, enum gk_operation oper
 		wide_row(dtype, operation, length > 0 ? (double)length : 1024, &rtol, &spread);
 	else if (dtype == GK_F16 || dtype == GK_BF16)
 		half_row(operation, &rtol, &spread);
+	if ((dtype == GK_F64 || dtype == GK_F32) && operation != GK_OP_ELEMENTWISE)
+		t.few = FEW;
 	eps = gk_dtype_epsilon(dtype);
 	t.rtol = rtol * eps;
 	t.spread = spread * eps;

@@ -35,6 +35,13 @@
  * output. tf32 inputs of a dot err by 2^-11 / sqrt 3 * 0.7 * sqrt 2 of the
  * result's size, whatever K is: hence the cap on 8 sqrt K. Terms of one sign
  * average such errors away, so a task needs a distribution with two signs.
+ *
+ * few: the mean of a handful of elements may be small by cancellation itself (a
+ * single a * b + bias of 5e-5, of terms of 0.2: 2 of 2000 sets refused), while
+ * it becomes unlikely with each element more. Reductions and dots in f32 and f64
+ * are given (1 + 64 / n^2) times the spread for n elements, which a single one
+ * of 3 in 100 000 such sets would exceed.
+ *
  * floor is the smallest subnormal: below it the format holds nothing.
  */
 #ifndef GK_JUDGE_TOLERANCE_H
@@ -50,6 +57,7 @@ struct gk_tolerance {
 	bool exact; /* equality; the other fields are 0 */
 	double rtol;
 	double spread; /* of the mean of |want| over the output's finite elements */
+	double few;    /* n elements have (1 + few / n^2) times the spread */
 	double atol;   /* absolute part: floor, or what the task says */
 };
 
