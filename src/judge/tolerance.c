@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define FEW 64.
+#define FEW 64.0
 
 double gk_smallest_subnormal(enum gk_dtype dtype)
 {
