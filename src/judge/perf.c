@@ -206,7 +206,6 @@ static int measure(struct gk_cascade *c, struct timing *t, const struct timing *
  */
 static void look_again(struct gk_cascade *c, struct timing *t)
 {
-	t->is_doubted = true;
 	add_timing(c, c->reference, t->x.case_index, "alone")->doubted = t;
 }
 

@@ -50,7 +50,6 @@ struct timing {
 	struct gk_judge_timing x;
 	bool is_told;
 	struct timing *doubted;    /* this is a second look at the reference alone, for the sake of that timing */
-	bool is_doubted;           /* there was such a second look */
 	struct failing failing;    /* outcome INFRA: not the candidate's fault, and not measured */
 	struct gk_measure measure; /* detail NULL: there is none */
 	json_t *timed;             /* raw */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -67,4 +68,12 @@ json_t *launch_finding_json(const struct gk_finding *f)
 	json_object_set_new(o, "operation",
 	                    launch_safe_string(f->operation, strlen(f->operation), sizeof f->operation));
 	return o;
+}
+
+double launch_lap_ms(int64_t *last_ns)
+{
+	int64_t now = gk_clock_ns(), before = *last_ns;
+
+	*last_ns = now;
+	return (double)(now - before) / 1e6;
 }

@@ -12,6 +12,9 @@ int launch_output_fd(const struct gk_frame *frame, size_t blob, bool is_inline, 
                      struct gk_err *e);
 int launch_write_output(int fd, const uint8_t *bytes, uint64_t size, struct gk_err *e);
 
+/* Milliseconds since *last_ns (of gk_clock_ns()), which becomes now. */
+double launch_lap_ms(int64_t *last_ns);
+
 json_t *launch_safe_string(const char *text, size_t size, size_t most); /* foreign text, escaped */
 json_t *launch_finding_json(const struct gk_finding *finding);          /* null when there is none */
 

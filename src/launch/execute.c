@@ -171,15 +171,6 @@ static json_t *executed_json(const struct job *job)
 
 /* ---- the runs ---- */
 
-/* Time since the last lap. */
-static double lap(struct job *job)
-{
-	int64_t now = gk_clock_ns(), before = job->lap_ns;
-
-	job->lap_ns = now;
-	return (double)(now - before) / 1e6;
-}
-
 static void drop_memory(struct job *job)
 {
 	struct gk_device *device = job->launcher->device;
@@ -313,16 +304,16 @@ static int run_job(struct job *job, size_t used, bool is_inline, json_t **json, 
 		*e = why;
 		return -1;
 	}
-	job->memory_ms = lap(job);
+	job->memory_ms = launch_lap_ms(&job->lap_ns);
 	if (run_in_memory(job, e) < 0)
 		return -1;
-	lap(job);
+	job->lap_ns = gk_clock_ns(); /* the steps have been timed */
 	if (take_outputs(job, e) < 0)
 		return -1;
-	job->outputs_ms = lap(job);
+	job->outputs_ms = launch_lap_ms(&job->lap_ns);
 	if (take_changes(job, e) < 0)
 		return -1;
-	job->changes_ms = lap(job);
+	job->changes_ms = launch_lap_ms(&job->lap_ns);
 	if (settle_poison(job, e) < 0 || write_outputs(job, used, is_inline, fds, count, e) < 0)
 		return -1;
 	*json = executed_json(job);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "time.h"
 
@@ -39,18 +41,9 @@ struct measuring {
 	struct chunk chunk;
 	uint32_t order[TIME_LOADS], next; /* of loads */
 	bool has_second[2]; /* of large outputs: a later chunk's call was kept too, by side */
-	int64_t started, last;
+	int64_t started, last_ns;
 	double queue_ms, wait_ms, health_ms, look_ms, think_ms; /* what they took */
 };
-
-/* Time since the last lap. */
-static void lap(struct measuring *m, double *ms)
-{
-	int64_t now = time_now_ns();
-
-	*ms += (double)(now - m->last) / 1e6;
-	m->last = now;
-}
 
 /* ---- queueing ---- */
 
@@ -126,7 +119,7 @@ static int run_chunk(struct measuring *m, struct gk_err *e)
 	for (uint32_t i = 0; i < c->pairs; i++)
 		if (queue_pair(m, i, e) < 0)
 			return -1;
-	lap(m, &m->queue_ms);
+	m->queue_ms += launch_lap_ms(&m->last_ns);
 	for (uint32_t i = 0; i < c->pairs; i++)
 		for (uint32_t s = 0; s < job->side_count; s++)
 			if (time_elapsed(job, (int)(4 * i + 2 * s), &c->ms[s][i], e) < 0)
@@ -256,16 +249,16 @@ static int one_chunk(struct measuring *m, struct gk_device_health *before, struc
 	struct time_job *job = m->job;
 	struct gk_device_health after;
 
-	lap(m, &m->think_ms);
+	m->think_ms += launch_lap_ms(&m->last_ns);
 	m->chunk.pairs = chunk_pairs(m);
 	if (run_chunk(m, e) < 0)
 		return -1;
-	lap(m, &m->wait_ms);
+	m->wait_ms += launch_lap_ms(&m->last_ns);
 	after = read_health(job, m->chunk.number % WHOLE_EVERY == WHOLE_EVERY - 1);
-	lap(m, &m->health_ms);
+	m->health_ms += launch_lap_ms(&m->last_ns);
 	if (look(m, e) < 0)
 		return -1;
-	lap(m, &m->look_ms);
+	m->look_ms += launch_lap_ms(&m->last_ns);
 	if (is_other(before, &after) && may_discard(job, m->chunk.pairs))
 		job->discarded += m->chunk.pairs;
 	else
@@ -305,7 +298,8 @@ int time_pairs(struct time_job *job, struct gk_err *e)
 
 	job->who = job->side_count > 1 ? -1 : 0;
 	m->job = job;
-	m->started = m->last = time_now_ns();
+	m->started = time_now_ns();
+	m->last_ns = gk_clock_ns();
 	while (done == 0 && !(job->stopped = why_stop(m)))
 		done = one_chunk(m, &before, e);
 	for (uint32_t i = 0; i < job->side_count && done == 0 && !job->all_outputs; i++)

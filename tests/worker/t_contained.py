@@ -216,6 +216,14 @@ def compare() -> None:
 
 
 @test
+def a_role_that_cannot_work_says_why() -> None:
+    peer = Peer("contained", GEAK_DEVICE="cuda", GEAK_LIBCUDA="/no/libcuda.so", GEAK_BOX="")
+    assert peer.hello is not None and peer.hello.type == "error", peer.hello
+    assert "WitnessError: libgeakbox.so is not there" in peer.hello.json["message"], peer.hello.json
+    assert peer.close() == 1
+
+
+@test
 def the_role_runs_what_it_is_given_and_ends_what_is_left() -> None:
     peer = Peer("contained", TRITON_INTERPRET="1", GEAK_DEVICE="cpu")
     assert peer.hello is not None and peer.hello.type == "hello" and peer.hello.json["role"] == "contained", peer.hello
