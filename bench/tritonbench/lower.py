@@ -17,6 +17,7 @@ import sys
 from typing import Any, Dict, List, NoReturn, Tuple
 
 from geak_worker import lowering, toolchain
+from geak_worker.box import PlainBox
 from geak_worker.frames import read_memfd
 
 
@@ -62,7 +63,7 @@ def make(out: str, target: str, path: str, kernel: Dict[str, Any], words: str) -
     with open(os.path.join(out, "ttir", kernel["ttir"] + ".ttir"), encoding="utf-8") as file:
         text = file.read()
     why = ""
-    frame = lowering.lower_apart(text, kernel["ttir"], target, kernel["options"], words)
+    frame = lowering.lower_apart(PlainBox(), text, kernel["ttir"], target, kernel["options"], words)
     if frame.type != "object":
         why = str(frame.json.get("log") or frame.json.get("message")).strip()[-300:] or "no object"
     else:

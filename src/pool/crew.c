@@ -6,6 +6,10 @@
  *
  * A job under which a peer died is asked again alone on its next peer: if that
  * dies too, there is nobody else who could have done it.
+ *
+ * Where all peers of a role are busy with jobs that they take one after the
+ * other, the next one is sent already: it lies in the peer's socket and is
+ * begun without us. Its time runs, and a death is its own, from then on only.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -74,6 +78,14 @@ static void wake_all(struct crew *crew)
 		crew_wake(&pool->crews[ROLE_CONTAINED]);
 }
 
+static void begin_next(const struct peer *peer)
+{
+	struct job *next = peer->jobs.count ? peer->jobs.items[0] : NULL;
+
+	if (next && next->may_follow && !next->deadline)
+		job_set_deadline(next, next->wall_ms);
+}
+
 void job_finish(struct job *job)
 {
 	if (job->is_finished)
@@ -83,6 +95,7 @@ void job_finish(struct job *job)
 	job_list_remove(&job->crew->waiting, job);
 	if (job->peer) {
 		job_list_remove(&job->peer->jobs, job);
+		begin_next(job->peer);
 		job->peer = NULL;
 		wake_all(job->crew);
 	} else if (job->crew->role == ROLE_CONTAINED) { /* nobody is kept waiting for it any more */
@@ -146,6 +159,31 @@ static bool is_taken(const struct peer *peer)
 	return false;
 }
 
+static int count_starting(const struct crew *crew)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < crew->peers.count; i++)
+		count += crew->peers.items[i]->slots == 0;
+	return count;
+}
+
+/* Not where another peer could be started, and not in the way of one that waits for a peer of its own. */
+static bool may_follow(const struct peer *peer, const struct job *job)
+{
+	const struct crew *crew = peer->crew;
+
+	if (!job->may_follow || count_starting(crew) || crew->peers.count < (size_t)crew->max_peers)
+		return false;
+	for (size_t i = 0; i < peer->jobs.count; i++)
+		if (!peer->jobs.items[i]->may_follow)
+			return false;
+	for (size_t i = 0; i < crew->waiting.count; i++)
+		if (wants_peer_alone(crew->waiting.items[i]))
+			return false;
+	return true;
+}
+
 static bool can_take(const struct peer *peer, const struct job *job)
 {
 	int slots = peer->slots;
@@ -154,6 +192,7 @@ static bool can_take(const struct peer *peer, const struct job *job)
 		return false;
 	if (peer->crew->max_slots && peer->crew->max_slots < slots)
 		slots = peer->crew->max_slots;
+	slots += may_follow(peer, job);
 	return wants_peer_alone(job) ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
 }
 
@@ -212,7 +251,9 @@ static void assign(struct job *job, struct peer *peer)
 	}
 	job->peer = peer;
 	gk_vec_push(&peer->jobs, job);
-	job_set_deadline(job, job->wall_ms);
+	if (!job->may_follow)
+		job_set_deadline(job, job->wall_ms);
+	begin_next(peer);
 	peer_flush(peer);
 }
 
@@ -220,15 +261,6 @@ static void fail_waiting(struct crew *crew, const struct gk_err *why)
 {
 	while (crew->waiting.count)
 		job_fail(crew->waiting.items[0], why);
-}
-
-static int count_starting(const struct crew *crew)
-{
-	int count = 0;
-
-	for (size_t i = 0; i < crew->peers.count; i++)
-		count += crew->peers.items[i]->slots == 0;
-	return count;
 }
 
 static void start_peers(struct crew *crew)
@@ -338,7 +370,7 @@ void crew_lost_peer(struct crew *crew, struct peer *peer, const struct gk_err *w
 
 		peer->jobs.count--;
 		job->peer = NULL;
-		job->deaths++;
+		job->deaths += job->deadline != NULL; /* else it was not begun */
 		gk_timer_stop(&job->deadline);
 		if (job->is_cancelled)
 			job_finish(job);

@@ -51,10 +51,11 @@ struct job {
 	struct crew *crew;
 	struct peer *peer; /* NULL while it waits */
 	uint64_t id;
-	int64_t wall_ms; /* from its sending */
+	int64_t wall_ms; /* from its sending, or when the one before it is done */
 	struct gk_timer *deadline;
 	int deaths;                             /* peers that died under it */
 	bool is_alone;                          /* no other job on its peer meanwhile */
+	bool may_follow; /* may be sent to a peer that is busy with its like, which takes one after the other */
 	bool is_finished, is_cancelled, failed; /* a cancelled job holds its slot until its peer answers */
 	struct gk_err err;
 };

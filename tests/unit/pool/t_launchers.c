@@ -93,6 +93,62 @@ static void test_lost_gpu(void)
 	ok(!children_left(), "no process is left");
 }
 
+/* ---- several at once ---- */
+
+static struct answer {
+	bool failed, died;
+	double ms;
+} answers[3];
+
+static void one_executed(void *ctx, const struct gk_execute_result *r)
+{
+	*(struct answer *)ctx = (struct answer){r->err != NULL, r->died,
+	                                        r->executed ? json_real_value(json_object_get(r->executed, "ms")) : 0};
+}
+
+static void execute_three(const char *const what[3], int64_t wall_ms)
+{
+	struct gk_err e;
+	int in = gk_memfd_from("in", "an input", 8, &e), outs[3], buffer = 0;
+	struct gk_execute_module module = {"aa", "module", 6};
+
+	memset(answers, 0, sizeof answers);
+	for (int i = 0; i < 3; i++) {
+		json_t *plan = json_pack("{s:s}", "do", what[i]);
+		struct gk_execute_request request = {.plan = plan, .modules = &module, .module_count = 1,
+		                                     .input_buffers = &buffer, .input_fds = &in, .input_count = 1,
+		                                     .output_fds = &outs[i], .output_count = 1, .wall_ms = wall_ms};
+
+		outs[i] = gk_memfd_new("out", 18, &e);
+		gk_runner_execute(runner, &request, one_executed, &answers[i]);
+		json_decref(plan);
+	}
+	gk_loop_run(loop);
+	for (int i = 0; i < 3; i++)
+		close(outs[i]);
+	close(in);
+}
+
+static void test_next_in_line(void)
+{
+	static const char *const naps[] = {"nap", "nap", "nap"}, *const crash[] = {"crash", "nap", "nap"};
+
+	open_pool("well", (struct gk_pool_options){.device = "cuda"});
+	execute_three(naps, 700);
+	ok(answers[0].ms > 2 && answers[1].ms > 2, "the next plan lies at a GPU's launcher before it is done with one");
+	ok(answers[2].ms > 1 && answers[2].ms < 2, "but not where there is none");
+	ok(!answers[1].died && !answers[2].died, "its time begins when the one before it is done");
+	execute_three(crash, 5000);
+	ok(answers[0].died && !answers[1].died && !answers[1].failed && !answers[2].died && !answers[2].failed,
+	   "a launcher's death is the plan's that was begun");
+	close_pool();
+	open_pool("well", (struct gk_pool_options){.device = "cpu"});
+	execute_three(naps, 5000);
+	ok(answers[0].ms > 1 && answers[0].ms < 2 && answers[2].ms > 1 && answers[2].ms < 2, "the machine gets one after the other");
+	close_pool();
+	ok(!children_left(), "no process is left");
+}
+
 /* ---- time ---- */
 
 static json_t *timed_json;
@@ -212,6 +268,7 @@ static void all(void)
 {
 	test_execute();
 	test_lost_gpu();
+	test_next_in_line();
 	test_time();
 	test_time_on_a_broken_gpu();
 }
