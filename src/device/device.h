@@ -127,8 +127,8 @@ extern const char *const gk_throttle_names[]; /* NULL-terminated */
 struct gk_device_ops {
 	const char *name;    /* of --device */
 	bool by_object;      /* goes by code objects, not by the IR */
-	bool guesses_poison; /* "never written" means: as filled; settled by a second run over the inverse
-	                        fill */
+	bool guesses_poison; /* "never written" means: as filled; where chance does not explain it, settled by
+	                        a second run over the inverse fill */
 	/* The facts of the first such device here, without opening it (new reference); NULL: always there. */
 	int (*describe)(json_t **facts, struct gk_err *e);
 	int (*open)(const struct gk_device_options *options, struct gk_device **device, struct gk_err *e);

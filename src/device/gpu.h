@@ -213,7 +213,7 @@ void *gpu_symbol(struct gpu *gpu, const char *name, struct gk_err *e); /* of the
 
 /* ---- memory ---- */
 
-enum { GPU_PATTERN_BYTES = 1 << 18, GPU_STAGING_BYTES = 1 << 23 };
+enum { GPU_PATTERN_BYTES = 1 << 16, GPU_STAGING_BYTES = 1 << 23 };
 
 /* Bytes of a data step, pinned; and on the device where its view is not dense. */
 struct gpu_held {

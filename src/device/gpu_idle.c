@@ -13,7 +13,7 @@
 
 #include "gpu.h"
 
-enum { ONE_IN = 8 };
+enum { ONE_IN = 16 };
 #define MOST_OF_ONE  ((uint64_t)4 << 20)
 #define MOST_OF_CARD 64 /* a share of it */
 

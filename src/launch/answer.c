@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,6 +69,13 @@ json_t *launch_finding_json(const struct gk_finding *f)
 	json_object_set_new(o, "operation",
 	                    launch_safe_string(f->operation, strlen(f->operation), sizeof f->operation));
 	return o;
+}
+
+bool launch_is_chance(uint64_t elements, size_t element_bytes, uint64_t suspected)
+{
+	double mean = (double)elements / 65536;
+
+	return element_bytes == 2 && (double)suspected <= mean + 6 * sqrt(mean);
 }
 
 double launch_lap_ms(int64_t *last_ns)

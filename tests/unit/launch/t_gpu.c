@@ -3,7 +3,7 @@
  * (tests/standin). The calls are compared in order and with their arguments,
  * outputs with the values, faults with what should be said of them.
  */
-#include "launch/launch.h"
+#include "launch/answer.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ struct ask {
 	const char *steps;  /* before the launch; NULL: none */
 	const char *options; /* of the object, merged in; NULL: none */
 	const char *args;    /* of the launch; NULL: x, y, out, n */
-	bool of_bytes, lie;  /* output of bytes; a wrong hash of the code */
+	bool of_bytes, of_halves, lie; /* output of bytes, of twice as many float16; a wrong hash of the code */
 	int seed; /* 0: 7 */
 };
 
@@ -90,7 +90,10 @@ static json_t *plan_json(const struct ask *a)
 	              a->args ? a->args
 	                      : "{\"t\":\"ptr\",\"buf\":0,\"at\":0},{\"t\":\"ptr\",\"buf\":1,\"at\":0},"
 	                        "{\"t\":\"ptr\",\"buf\":2,\"at\":0},{\"t\":\"i32\",\"v\":100}",
-	              a->of_bytes ? "uint8" : "float32", COUNT);
+	              a->of_bytes    ? "uint8"
+	              : a->of_halves ? "float16"
+	                             : "float32",
+	              a->of_halves ? 2 * COUNT : COUNT);
 	return json_loads(gk_buf_text(&text), 0, NULL);
 }
 
@@ -186,7 +189,7 @@ static const char *const hip_opening =
 #define CUDA_BUFFER                                                                                          \
 	"cuMemAddressReserve 39845888 0 0 0\ncuMemCreate 2097152 type=1 handle=0 location=1 device=0 0\n"    \
 	"cuMemMap 2097152 0 0\ncuMemSetAccess 2097152 location=1 device=0 rights=3 1\n"                      \
-	"cuMemcpyHtoDAsync_v2 262144\ncuMemcpyDtoDAsync_v2 262144\n"                   \
+	"cuMemcpyHtoDAsync_v2 65536\ncuMemcpyDtoDAsync_v2 65536\ncuMemcpyDtoDAsync_v2 131072\ncuMemcpyDtoDAsync_v2 262144\n" \
 	"cuMemcpyDtoDAsync_v2 524288\ncuMemcpyDtoDAsync_v2 1048576\n"
 #define CUDA_STRAYS                                                                                          \
 	"cuMemcpyDtoHAsync_v2 112\ncuStreamSynchronize \ncuMemcpyDtoHAsync_v2 2096640\ncuStreamSynchronize \n"
@@ -203,7 +206,7 @@ static const char *const cuda_execution =
 #define HIP_BUFFER                                                                                           \
 	"hipMemAddressReserve 39845888 0 0 0\nhipMemCreate 2097152 type=1 handle=0 location=1 device=0 0\n"  \
 	"hipMemMap 2097152 0 0\nhipMemSetAccess 2097152 location=1 device=0 rights=3 1\n"                    \
-	"hipMemcpyHtoDAsync 262144\nhipMemcpyDtoDAsync 262144\n"                      \
+	"hipMemcpyHtoDAsync 65536\nhipMemcpyDtoDAsync 65536\nhipMemcpyDtoDAsync 131072\nhipMemcpyDtoDAsync 262144\n" \
 	"hipMemcpyDtoDAsync 524288\nhipMemcpyDtoDAsync 1048576\n"
 #define HIP_STRAYS                                                                                           \
 	"hipMemcpyDtoHAsync 112\nhipStreamSynchronize \nhipMemcpyDtoHAsync 2096640\nhipStreamSynchronize \n"
@@ -302,6 +305,11 @@ static void what_was_not_written_is_known(void)
 	for (int i = 0; i < COUNT; i++)
 		wrong += bytes_out[i] != (x[i] > y[i]);
 	is_int(wrong, 0, "and is right");
+	ok(execute((struct ask){.kernel = "half", .of_halves = true}) == 0, "an output of 16-bit elements");
+	is_int(output_number("poisoned"), COUNT, "of which half is missing");
+	ok(launch_is_chance(1 << 20, 2, 16 + 24) && !launch_is_chance(1 << 20, 2, 16 + 25), "of a million a few are as they were by chance");
+	ok(!launch_is_chance(1000, 2, 1) && !launch_is_chance(1 << 20, 4, 1) && !launch_is_chance(1 << 20, 1, 1),
+	   "but none of a thousand, and none of another length");
 	gk_launcher_close(&launcher);
 }
 
