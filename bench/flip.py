@@ -11,6 +11,7 @@ import argparse
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -88,6 +89,7 @@ class Tally:
 
 
 def judge_all(options: argparse.Namespace) -> Tally:
+    """What was judged; on ctrl-C or SIGTERM, what was judged until then."""
     tally = Tally()
 
     def work(part: int) -> None:
@@ -95,11 +97,15 @@ def judge_all(options: argparse.Namespace) -> Tally:
         for answer in judge(options.suite, seeds, options.target, options.jobs, ["--no-timing"] if options.no_timing else []):
             tally.add(answer)
 
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(options.parallel)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [threading.Thread(target=work, args=(part,), daemon=True) for part in range(options.parallel)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
     return tally
 
 
