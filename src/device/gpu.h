@@ -187,6 +187,8 @@ struct gpu {
 	void *events[GK_DEVICE_MARKS];
 	uint64_t memory_bytes; /* of the card */
 	void *health;          /* of vendor->health; NULL where no library tells */
+	struct gk_device_health warmth; /* heat and power as last read, at */
+	int64_t warmth_ns;
 };
 
 /* A vendor's library of management: its own declarations, found by dlopen(). */

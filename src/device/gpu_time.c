@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "gpu.h"
 #include "plan/helper.h"
@@ -314,11 +315,25 @@ bool gpu_timed_step(struct gpu *gpu, struct gk_device_run *run, const struct gk_
 
 /* ---- health ---- */
 
+/* Heat and power change over seconds and take long to read, as long as a measurement. */
+#define WARMTH_NS 1000000000
+
 void gpu_read_health(struct gk_device *device, bool whole, struct gk_device_health *health)
 {
 	struct gpu *gpu = (struct gpu *)device;
+	int64_t now = gk_clock_ns();
+	bool is_old;
 
 	*health = (struct gk_device_health){-1, -1, -1, -1, 0};
-	if (gpu->health)
-		gpu->vendor->health->read(gpu->health, whole, health);
+	if (!gpu->health)
+		return;
+	is_old = now - gpu->warmth_ns > WARMTH_NS || gpu->warmth_ns == 0;
+	gpu->vendor->health->read(gpu->health, whole && is_old, health);
+	if (whole && is_old) {
+		gpu->warmth = *health;
+		gpu->warmth_ns = now;
+	} else if (whole) {
+		health->celsius = gpu->warmth.celsius;
+		health->watts = gpu->warmth.watts;
+	}
 }

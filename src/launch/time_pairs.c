@@ -293,13 +293,15 @@ static void find_tick(struct time_job *job, const struct time_side *s)
 int time_pairs(struct time_job *job, struct gk_err *e)
 {
 	struct measuring *m = gk_alloc(sizeof *m);
-	struct gk_device_health before = read_health(job, true);
+	struct gk_device_health before;
 	int done = 0;
 
 	job->who = job->side_count > 1 ? -1 : 0;
 	m->job = job;
-	m->started = time_now_ns();
 	m->last_ns = gk_clock_ns();
+	before = read_health(job, true);
+	m->health_ms += launch_lap_ms(&m->last_ns);
+	m->started = time_now_ns();
 	while (done == 0 && !(job->stopped = why_stop(m)))
 		done = one_chunk(m, &before, e);
 	for (uint32_t i = 0; i < job->side_count && done == 0 && !job->all_outputs; i++)

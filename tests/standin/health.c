@@ -3,7 +3,7 @@
  * librocm_smi64 in one. STANDIN_CLOCKS="1980 1980 1500" are the megahertz that
  * one reading after the other finds, STANDIN_THROTTLES="0 4" the reasons (the
  * last one stays); STANDIN_PCI as for the drivers. STANDIN_PROCESSES: how many
- * are on the GPU. STANDIN_MIG: it is divided.
+ * are on the GPU. STANDIN_MIG: it is divided. STANDIN_WATTS: what it takes.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,7 +64,7 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *
 int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts);
 int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts)
 {
-	*milliwatts = 412500;
+	*milliwatts = getenv("STANDIN_WATTS") ? (unsigned)atoi(getenv("STANDIN_WATTS")) * 1000 : 412500;
 	return device ? 0 : 2;
 }
 

@@ -1,4 +1,7 @@
 /* The clock's figures: those of the device, in mixed order, as many as needed, of the best variant; its health. */
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "timing.h"
 
 static double clock_ms(const char *clock, const char *key)
@@ -144,6 +147,7 @@ static void nvml_tells_more(void)
 {
 	struct ask wide = {.a = {.kernels = {"add"}}, .b = {.kernels = {"add"}}, .loads = 1, .half_width = 1e-6};
 	json_t *facts;
+	int64_t began = gk_clock_ns();
 
 	setenv("STANDIN_JITTER", "0.3", 1);
 	setenv("STANDIN_THROTTLES", "0 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4 0 4", 1);
@@ -151,6 +155,14 @@ static void nvml_tells_more(void)
 	ok(time_it(wide) == 0, "clocks that are held down again and again");
 	ok(json_integer_value(json_object_get(answer, "discarded")) <= 256 && pairs() == 512, "a third is left out at most");
 	is_text(json_string_value(json_array_get(health(2, "throttle"), 0)), "power_cap", "what holds them down has a name");
+	setenv("STANDIN_WATTS", "500", 1);
+	ok(time_it(wide) == 0, "again, at once");
+	ok(json_real_value(health(0, "watts")) < 413 || gk_clock_ns() - began > 900000000,
+	   "heat and power are asked for once a second");
+	usleep(1050000);
+	ok(time_it(wide) == 0, "and a second later");
+	near(json_real_value(health(0, "watts")), 500, 1e-9, "they are");
+	unsetenv("STANDIN_WATTS");
 	unsetenv("STANDIN_THROTTLES");
 	unsetenv("STANDIN_JITTER");
 	setenv("STANDIN_PROCESSES", "3", 1);
