@@ -192,7 +192,7 @@ static bool can_take(const struct peer *peer, const struct job *job)
 		return false;
 	if (peer->crew->max_slots && peer->crew->max_slots < slots)
 		slots = peer->crew->max_slots;
-	slots += may_follow(peer, job);
+	slots += slots == 1 && may_follow(peer, job);
 	return wants_peer_alone(job) ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
 }
 
@@ -251,7 +251,7 @@ static void assign(struct job *job, struct peer *peer)
 	}
 	job->peer = peer;
 	gk_vec_push(&peer->jobs, job);
-	if (!job->may_follow)
+	if (!job->may_follow || peer->slots > 1) /* begun at once */
 		job_set_deadline(job, job->wall_ms);
 	begin_next(peer);
 	peer_flush(peer);
