@@ -46,7 +46,7 @@ out_has "nondeterministic: case N=20000: two executions on the same inputs diffe
 
 sed 's/^deterministic: true$//' $deep/total/task.yaml >"$T/task.yaml"
 mkdir "$T/total" && cp $deep/total/*.md $deep/total/*.py "$T/total" && mv "$T/task.yaml" "$T/total"
-run geak eval "$T/total" -c tests/data/candidates/deep_total/in_any_order.py
+run geak eval "$T/total" -c tests/data/candidates/deep_total/in_any_order.py --seed 3 # others add up to the same bits now and then
 code_is 0 "where a task does not ask for the same bits, they are no failure"
 out_has "as near as the format comes" "the block for people tells the distances"
 out_has "; two executions differ in 1 of 1 elements" "and that bits vary"
