@@ -29,11 +29,14 @@ def tasks(suite: str) -> Dict[str, str]:
     return {task: path for task, path in paths.items() if os.path.exists(path)}
 
 
-def judge(suite: str, seeds: range, target: str, jobs: int, more: Sequence[str]) -> Iterator[Dict[str, Any]]:
-    """The answers of one geak, as they come."""
+def judge(
+    suite: str, seeds: range, target: str, jobs: int, more: Sequence[str], running: "List[subprocess.Popen[str]]"
+) -> Iterator[Dict[str, Any]]:
+    """The answers of one geak, as they come. Its process is added to those that run."""
     process = subprocess.Popen([GEAK, "eval", "--batch", "-", "--target", target, "-j", str(jobs), *more], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
     assert process.stdin and process.stdout
+    running.append(process)
 
     def write() -> None:
         for seed in seeds:
@@ -91,10 +94,11 @@ class Tally:
 def judge_all(options: argparse.Namespace) -> Tally:
     """What was judged; on ctrl-C or SIGTERM, what was judged until then."""
     tally = Tally()
+    running: List["subprocess.Popen[str]"] = []
 
     def work(part: int) -> None:
         seeds = range(options.first_seed + part, options.first_seed + options.n, options.parallel)
-        for answer in judge(options.suite, seeds, options.target, options.jobs, ["--no-timing"] if options.no_timing else []):
+        for answer in judge(options.suite, seeds, options.target, options.jobs, ["--no-timing"] if options.no_timing else [], running):
             tally.add(answer)
 
     threads = [threading.Thread(target=work, args=(part,), daemon=True) for part in range(options.parallel)]
@@ -106,6 +110,8 @@ def judge_all(options: argparse.Namespace) -> Tally:
             thread.join()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
+        for process in running:
+            process.terminate()
     return tally
 
 

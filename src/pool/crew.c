@@ -169,7 +169,7 @@ static int count_starting(const struct crew *crew)
 }
 
 /* Not where another peer could be started, and not in the way of one that waits for a peer of its own. */
-static bool may_follow(const struct peer *peer, const struct job *job)
+static bool can_follow(const struct peer *peer, const struct job *job)
 {
 	const struct crew *crew = peer->crew;
 
@@ -192,7 +192,7 @@ static bool can_take(const struct peer *peer, const struct job *job)
 		return false;
 	if (peer->crew->max_slots && peer->crew->max_slots < slots)
 		slots = peer->crew->max_slots;
-	slots += slots == 1 && may_follow(peer, job);
+	slots += slots == 1 && can_follow(peer, job);
 	return wants_peer_alone(job) ? peer->jobs.count == 0 : peer->jobs.count < (size_t)slots;
 }
 
